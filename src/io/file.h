@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A host file as a device; only host_posix.c opens one. */
+#ifndef SV_IO_FILE_H
+#define SV_IO_FILE_H
+
+#include "io/dev.h"
+
+/* Takes over fd on success. `lock`: QEMU's byte-range locks, see SV_OPEN_LOCK in host.h. */
+struct sv_dev *sv_file_from_fd(
+	int fd, const char *path, uint64_t size, bool writable, bool lock, struct sv_err *err);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Two devices whose data is a page map: the overlay, which keeps writes above a device that is
+ * never written, and the sparse memory device, which is an overlay above nothing.
+ */
+#include "io/dev.h"
+
+#include "base/num.h"
+#include "io/pagemap.h"
+
+#include <string.h>
+
+struct overlay {
+	struct sv_dev dev;
+	struct sv_dev *under; /* NULL for a memory device */
+	struct sv_pagemap *pages;
+};
+
+static struct overlay *of(struct sv_dev *d)
+{
+	return (struct overlay *)d;
+}
+
+/* Reads from below; what lies beyond its end is zeros. */
+static int read_under(
+	struct overlay *o, uint8_t *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	uint64_t under_size = o->under ? sv_dev_size(o->under) : 0;
+	size_t inside = off >= under_size ? 0 : (size_t)SV_MIN(n, under_size - off);
+
+	memset(buf + inside, 0, n - inside);
+	return inside ? sv_dev_read(o->under, buf, inside, off, err) : 0;
+}
+
+static int overlay_pread(
+	struct sv_dev *d, void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct overlay *o = of(d);
+	uint8_t *out = buf;
+	uint64_t end = off + n;
+
+	while (off < end) {
+		uint64_t page = off / SV_PAGE, next;
+		const uint8_t *data = sv_pagemap_get(o->pages, page);
+		size_t run;
+
+		if (data) {
+			run = (size_t)(SV_MIN(end, (page + 1) * SV_PAGE) - off);
+			memcpy(out, data + off % SV_PAGE, run);
+		} else {
+			/* everything up to the next changed page in one read */
+			bool more = sv_pagemap_next(o->pages, page, &next);
+
+			run = (size_t)(more ? SV_MIN(end, next * SV_PAGE) - off : end - off);
+			if (read_under(o, out, run, off, err) < 0)
+				return -1;
+		}
+		out += run;
+		off += run;
+	}
+	return 0;
+}
+
+static uint8_t *make_page(struct overlay *o, uint64_t page, bool whole, struct sv_err *err)
+{
+	bool fresh;
+	uint8_t *data = sv_pagemap_make(o->pages, page, &fresh, err);
+	uint64_t start = page * SV_PAGE;
+
+	if (!data || !fresh || whole)
+		return data;
+	if (read_under(o, data, (size_t)SV_MIN(SV_PAGE, o->dev.size - start), start, err) < 0) {
+		sv_pagemap_drop(o->pages, page);
+		return NULL;
+	}
+	return data;
+}
+
+static int overlay_pwrite(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct overlay *o = of(d);
+	const uint8_t *in = buf;
+
+	while (n) {
+		size_t within = (size_t)(off % SV_PAGE);
+		size_t run = SV_MIN(n, (size_t)SV_PAGE - within);
+		uint8_t *data = make_page(o, off / SV_PAGE, run == SV_PAGE, err);
+
+		if (!data)
+			return sv_err_path(err, d->name);
+		memcpy(data + within, in, run);
+		in += run;
+		off += run;
+		n -= run;
+	}
+	return 0;
+}
+
+static int overlay_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
+	struct sv_err *err)
+{
+	struct overlay *o = of(d);
+	uint64_t page = off / SV_PAGE, next, under_size = o->under ? sv_dev_size(o->under) : 0;
+
+	if (sv_pagemap_get(o->pages, page)) {
+		uint64_t end = page + 1;
+
+		while (end * SV_PAGE < off + max && sv_pagemap_get(o->pages, end))
+			end++;
+		ret->length = SV_MIN(max, end * SV_PAGE - off);
+		ret->kind = SV_EXTENT_DATA;
+		return 0;
+	}
+	if (sv_pagemap_next(o->pages, page, &next))
+		max = SV_MIN(max, next * SV_PAGE - off);
+	if (off < under_size)
+		return sv_dev_extent(o->under, off, max, ret, err);
+	ret->length = max;
+	ret->kind = SV_EXTENT_HOLE;
+	return 0;
+}
+
+static int overlay_discard(struct sv_dev *d, uint64_t off, uint64_t len, struct sv_err *err)
+{
+	static const uint8_t zeros[SV_PAGE];
+	struct overlay *o = of(d);
+	uint64_t under_size = o->under ? sv_dev_size(o->under) : 0;
+
+	while (len) {
+		uint64_t run = SV_MIN(len, SV_PAGE - off % SV_PAGE);
+
+		if (run == SV_PAGE && off >= under_size)
+			sv_pagemap_drop(o->pages, off / SV_PAGE);
+		else if (overlay_pwrite(d, zeros, (size_t)run, off, err) < 0)
+			return -1;
+		off += run;
+		len -= run;
+	}
+	return 0;
+}
+
+/* Shrinking forgets the pages beyond the new end, so that growing again reads zeros there. */
+static int overlay_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
+{
+	struct overlay *o = of(d);
+	uint64_t page = sv_div_up(size, SV_PAGE);
+	uint8_t *last;
+
+	(void)err;
+	while (size < d->size && sv_pagemap_next(o->pages, page, &page))
+		sv_pagemap_drop(o->pages, page);
+	last = size % SV_PAGE ? sv_pagemap_get(o->pages, size / SV_PAGE) : NULL;
+	if (last && size < d->size)
+		memset(last + size % SV_PAGE, 0, SV_PAGE - size % SV_PAGE);
+	return 0;
+}
+
+static void overlay_close(struct sv_dev *d)
+{
+	struct overlay *o = of(d);
+
+	sv_pagemap_free(o->pages);
+	sv_dev_close(o->under);
+	free(o);
+}
+
+static const struct sv_dev_ops overlay_ops = {
+	.kind = "overlay",
+	.pread = overlay_pread,
+	.pwrite = overlay_pwrite,
+	.extent = overlay_extent,
+	.discard = overlay_discard,
+	.close = overlay_close,
+};
+
+static const struct sv_dev_ops sparse_ops = {
+	.kind = "memory",
+	.pread = overlay_pread,
+	.pwrite = overlay_pwrite,
+	.extent = overlay_extent,
+	.discard = overlay_discard,
+	.resize = overlay_resize,
+	.close = overlay_close,
+};
+
+static struct sv_dev *open_over(struct sv_dev *under, const struct sv_dev_ops *ops,
+	uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
+{
+	struct overlay *o = calloc(1, sizeof *o);
+
+	if (!o) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	o->pages = sv_pagemap_new(cap, err);
+	if (!o->pages || sv_dev_init(&o->dev, ops, name, size, true, err) < 0) {
+		sv_pagemap_free(o->pages);
+		free(o);
+		return NULL;
+	}
+	o->under = sv_dev_ref(under);
+	return &o->dev;
+}
+
+struct sv_dev *sv_overlay_open(
+	struct sv_dev *under, uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
+{
+	return open_over(under, &overlay_ops, size, cap, name, err);
+}
+
+struct sv_dev *sv_sparse_open(uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
+{
+	return open_over(NULL, &sparse_ops, size, cap, name, err);
+}
+
+bool sv_overlay_next(
+	struct sv_dev *overlay, uint64_t pos, uint64_t *ret_start, uint64_t *ret_len)
+{
+	struct overlay *o = of(overlay);
+	uint64_t first, end;
+
+	if (pos >= overlay->size || !sv_pagemap_next(o->pages, pos / SV_PAGE, &first) ||
+		first * SV_PAGE >= overlay->size)
+		return false;
+	end = first + 1;
+	while (sv_pagemap_get(o->pages, end))
+		end++;
+	*ret_start = SV_MAX(pos, first * SV_PAGE);
+	*ret_len = SV_MIN(end * SV_PAGE, overlay->size) - *ret_start;
+	return true;
+}
+
+uint64_t sv_overlay_changed(const struct sv_dev *overlay)
+{
+	return sv_pagemap_count(((const struct overlay *)overlay)->pages) * SV_PAGE;
+}
