@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What lives on a machine's disks: joins image, volume, fs and hive. Opening looks at every
+ * disk's partition table and probes every volume; file systems are opened when asked for.
+ */
+#ifndef SV_GUEST_GUEST_H
+#define SV_GUEST_GUEST_H
+
+#include "base/job.h"
+#include "fs/fs.h"
+#include "io/dev.h"
+#include "volume/table.h"
+
+#define SV_GUEST_DISKS_MAX 64
+
+struct sv_guest_volume {
+	char *id;          /* "disk0p2"; "disk0" for a disk without a table */
+	size_t disk;       /* index */
+	unsigned number;   /* partition number, 0 for a whole disk */
+	uint64_t start, size; /* bytes on its disk */
+	struct sv_dev *dev; /* window; owned by the guest */
+	const char *type;  /* sv_fs_probe(): "ntfs", "" unknown */
+	const char *type_name; /* of the partition, for people */
+	bool readable;     /* `info` below is filled */
+	struct sv_fs_info info;
+	char *problem;     /* "" or why it cannot be read: "encrypted with BitLocker" */
+	char letter;       /* as that Windows knows it: 'C'; 0 for none */
+	char *mount;       /* "C:" or ""; Unix mount points come with their guests */
+	bool active;
+};
+
+struct sv_guest_os {
+	char *family;   /* "windows"; "" where none is recognised */
+	char *product;  /* "Windows 7 Ultimate" */
+	char *version;  /* "6.1.7601" */
+	char *arch;     /* "x86", "x86_64", "arm64" */
+	char *hostname;
+};
+
+struct sv_guest_disk {
+	struct sv_dev *dev; /* ref'ed */
+	struct sv_table table;
+	char *problem; /* "" or why its table cannot be used */
+};
+
+struct sv_guest {
+	struct sv_guest_disk *disks;
+	size_t n_disks;
+	struct sv_guest_volume *volumes; /* by disk, then by start; extended containers left out */
+	size_t n_volumes;
+	struct sv_guest_os os;
+	int system_volume; /* index of the volume with the operating system (Windows' C:), or -1 */
+};
+
+/* One bad disk or volume never stops the others: see `problem`. */
+int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+	struct sv_guest **ret, struct sv_err *err);
+void sv_guest_close(struct sv_guest *g);
+SV_DEFINE_CLEANUP(struct sv_guest, sv_guest_close)
+
+/* The open file system of a volume; owned by the guest, opened once. */
+int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv_err *err);
+
+/*
+ * "C:/Users", "C:\Users", "@disk0p2:/x", "/etc" -> volume and the path inside it ('/', from
+ * its root). "/x" without a letter means the system volume, or the only readable one.
+ * SV_NOTFOUND names the letters and ids there are. Caller frees *ret_path.
+ */
+int sv_guest_resolve(struct sv_guest *g, const char *path, size_t *ret_volume, char **ret_path,
+	struct sv_err *err);
+/* A volume by id or by letter ("C:", "C"). */
+int sv_guest_find_volume(
+	struct sv_guest *g, const char *name, size_t *ret_volume, struct sv_err *err);
+
+#endif

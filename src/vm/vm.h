@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A virtual machine as its hypervisor's configuration describes it: disks, run state with the
+ * proof, and the clone of a configuration. Opening writes nothing and takes no lock.
+ */
+#ifndef SV_VM_VM_H
+#define SV_VM_VM_H
+
+#include "image/image.h"
+#include "io/host.h"
+
+enum sv_vm_state {
+	SV_VM_OFF,
+	SV_VM_RUNNING,
+	SV_VM_RUNNING_ELSEWHERE, /* a lock of another machine */
+	SV_VM_SUSPENDED,
+	SV_VM_MEMORY_SNAPSHOT,
+	SV_VM_CRASHED,
+	SV_VM_STALE_LOCK, /* same machine, the process is gone */
+	SV_VM_LOCKED,     /* by another tool */
+	SV_VM_UNKNOWN,    /* never treated as off */
+};
+const char *sv_vm_state_name(enum sv_vm_state s); /* as CLI.md names them */
+
+struct sv_vm_disk {
+	char *id;        /* "scsi0:0" */
+	char *path;      /* absolute path of the image that the configuration names */
+	char *as_written; /* as the configuration names it */
+	bool independent_persistent, independent_nonpersistent;
+	bool shared;     /* a multi-writer or shared-bus disk */
+	bool physical;   /* a raw device */
+	bool read_only;  /* the configuration opens it for reading only */
+};
+
+struct sv_vm {
+	char *name;
+	const char *hypervisor; /* "vmware"; "image" for a bare disk image */
+	char *config;           /* absolute path of the .vmx; of the image for a bare image */
+	char *folder;           /* absolute path of the folder it lies in */
+	enum sv_vm_state state;
+	char *state_reason;     /* the proof: "vm.vmx.lck/M12.lck: process 4711 runs"; "" when off */
+	bool encrypted;
+	bool has_snapshots;
+	bool is_template;       /* .vmsd/.vmx say that linked clones depend on it */
+	struct sv_vm_disk *disks; /* hard disks only, in the order of their ids */
+	size_t n_disks;
+	struct sv_vmx *vmx;     /* the parsed configuration; NULL for a bare image */
+};
+
+/*
+ * `path`: a .vmx, a disk image, or a folder with exactly one .vmx (Fusion's NAME.vmwarevm
+ * too). SV_NOTFOUND and SV_USAGE name the candidates.
+ */
+int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
+void sv_vm_close(struct sv_vm *vm);
+SV_DEFINE_CLEANUP(struct sv_vm, sv_vm_close)
+
+/* Looks at the locks again (before and after a read that must be of a quiet machine). */
+int sv_vm_refresh_state(struct sv_host *host, struct sv_vm *vm, struct sv_err *err);
+/* 0 when off; else raises SV_BUSY (in use, suspended: exit 3) with the proof and the remedy
+ * for its state. A stale lock is told apart and named with the file to remove. */
+int sv_vm_require_off(const struct sv_vm *vm, struct sv_err *err);
+
+/* ---- clone of a configuration ---- */
+
+struct sv_vm_clone {
+	const char *name;          /* displayName of the clone */
+	const char *folder;        /* where it will be read from in the end (absolute) */
+	const char *const *disks;  /* per vm->disks[i]: new value of fileName; NULL keeps it */
+	bool new_identity;         /* uuid.action "create", generated MAC and ids dropped */
+};
+
+/*
+ * The clone's configuration as text: disk paths replaced, displayName set, snapshots and
+ * checkpoint state dropped, uuid.action "keep" (or "create"), nvram renamed to the clone's,
+ * relative paths of ISO, floppy, serial and parallel files made absolute. Unknown keys are
+ * kept. Refuses (SV_UNSUPPORTED) an encrypted machine. *ret_nvram is the absolute path of the
+ * nvram file to copy beside it, "" for none. Caller frees both.
+ */
+int sv_vm_clone_config(const struct sv_vm *vm, const struct sv_vm_clone *clone,
+	char **ret_text, char **ret_nvram, struct sv_err *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Partition tables: read with validation, and edited one entry at a time. Nothing is ever
+ * rebuilt: numbers, identifiers, attributes, boot code and unknown bytes stay as they are.
+ *
+ * Sources: MBR and EBR as in "Partition types" practice (Linux block/partitions/msdos.c
+ * documents the chain); GPT: UEFI 2.10 section 5.
+ */
+#ifndef SV_VOLUME_TABLE_H
+#define SV_VOLUME_TABLE_H
+
+#include "base/job.h"
+#include "io/dev.h"
+
+enum sv_table_kind {
+	SV_TABLE_NONE, /* no table: a file system on the whole disk ("superfloppy"), or nothing */
+	SV_TABLE_MBR,
+	SV_TABLE_GPT,
+};
+
+#define SV_PARTITIONS_MAX 1024 /* entries kept; a GPT of 128 is usual, MBR chains end sooner */
+
+struct sv_partition {
+	unsigned number;     /* as Linux counts: MBR 1-4, logical from 5 in chain order, GPT slot+1 */
+	uint64_t start;      /* bytes from the disk's start */
+	uint64_t size;       /* bytes, above 0 */
+	uint8_t mbr_type;    /* MBR only */
+	uint8_t type_guid[16], guid[16]; /* GPT only, as they lie on the disk */
+	uint64_t attributes; /* GPT only */
+	char *name;          /* GPT, UTF-8; "" elsewhere */
+	bool active;         /* MBR boot flag */
+	bool logical;        /* MBR, inside the extended one */
+	bool extended;       /* MBR, the container itself (types 05, 0f, 85) */
+};
+
+struct sv_table {
+	enum sv_table_kind kind;
+	uint32_t sector_size;   /* 512 or 4096: the unit that the table counts in */
+	uint32_t mbr_signature; /* MBR: disk signature; of a GPT's protective MBR too */
+	uint8_t disk_guid[16];  /* GPT */
+	struct sv_partition *parts; /* ordered by start; extended containers included */
+	size_t n;
+	/* GPT: which headers were good. Exactly one good header is usable and is said so. */
+	bool primary_ok, backup_ok;
+	uint64_t gpt_first_usable, gpt_last_usable; /* bytes: start of first, end of last sector */
+	uint64_t gpt_backup_lba; /* as the used header tells */
+	char *warning;           /* "" or a sentence about what was passed over */
+};
+
+/*
+ * Reads the table of a disk. A disk without one gives SV_TABLE_NONE and n = 0. SV_CORRUPT for:
+ * partitions that overlap or go beyond the disk, an EBR loop or a chain outside its container,
+ * two bad GPT headers, a GPT whose entries cannot be (size not 128*2^n, more than 16 MiB).
+ * The sector size is found by the place of "EFI PART" (512 first, then 4096).
+ */
+int sv_table_read(struct sv_dev *disk, struct sv_table *ret, struct sv_err *err);
+void sv_table_free(struct sv_table *t); /* frees the content */
+
+const struct sv_partition *sv_table_find(const struct sv_table *t, unsigned number);
+/* "EFI system", "Microsoft basic data", "Windows recovery", "Linux", ...: never NULL. */
+const char *sv_partition_type_name(const struct sv_table *t, const struct sv_partition *p);
+/* The text form of a GUID as it lies on the disk (mixed endian); upper case. */
+#define SV_GUID_TEXT 37
+void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);
+
+/*
+ * What growing partition `number` to `new_size` bytes on a disk of `disk_size` bytes would
+ * meet. SV_UNSUPPORTED, with names and a hint, when: another partition is in the way, the end
+ * would pass 2 TiB on an MBR (2^32 sectors), the size is not above the present one, the disk
+ * is too small; SV_NOTFOUND for a number that is not there. *ret_max (may be NULL) is the
+ * largest size that would do on that disk, also when it fails.
+ */
+int sv_table_check_grow(const struct sv_table *t, unsigned number, uint64_t new_size,
+	uint64_t disk_size, uint64_t *ret_max, struct sv_err *err);
+/* The largest size that partition `number` may have on a disk of disk_size bytes: up to the
+ * next partition, the GPT's backup area (33 sectors or as its entries need), 2 TiB on an MBR;
+ * rounded down to 1 MiB of disk offset where that leaves it larger than now. */
+int sv_table_max_size(const struct sv_table *t, unsigned number, uint64_t disk_size,
+	uint64_t *ret_size, struct sv_err *err);
+
+/*
+ * Edits the table on `disk` (already of its new size): GPT: backup entries and header to the
+ * new end, last usable sector, protective MBR, then the primary; the old backup header is
+ * erased. MBR: the extended container first, then the logical's EBR. CHS fields are set as
+ * Windows does. Order of writes: backup first, then primary. `number` 0 moves the GPT's
+ * backup only.
+ */
+int sv_table_grow(struct sv_dev *disk, const struct sv_table *t, unsigned number,
+	uint64_t new_size, struct sv_job *job, struct sv_err *err);
+
+#endif
