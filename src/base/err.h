@@ -16,18 +16,19 @@
 
 enum sv_code {
 	SV_OK = 0,
-	SV_IO,          /* the host failed to read or write */
-	SV_NOMEM,       /* out of memory, or a stated cap was met */
-	SV_CORRUPT,     /* bytes from outside are wrong: found and expected are in the message */
-	SV_UNSUPPORTED, /* right, but refused: unsupported, encrypted, dirty, hibernated, used */
+	SV_IO,      /* the host failed to read or write */
+	SV_NOMEM,   /* out of memory, or a stated cap was met */
+	SV_CORRUPT, /* bytes from outside are wrong: found and expected are in the message */
+	SV_UNSUPPORTED, /* right, but refused: unsupported, encrypted, dirty, hibernated, used
+			 */
 	SV_USAGE,       /* the caller (a person or a function) asked for nonsense */
 	SV_NOTFOUND,
 	SV_EXISTS,
-	SV_BUSY,        /* in use or suspended: the proof is in the message */
+	SV_BUSY, /* in use or suspended: the proof is in the message */
 	SV_PERMISSION,
 	SV_NOSPACE,
 	SV_CANCELLED,
-	SV_INTERNAL,    /* a bug of ours, met without an assert */
+	SV_INTERNAL, /* a bug of ours, met without an assert */
 };
 
 struct sv_err {
@@ -40,7 +41,10 @@ struct sv_err {
 	char hint[512];    /* what to do next; empty where there is nothing to say */
 };
 
-#define SV_ERR_INIT {.code = SV_OK}
+#define SV_ERR_INIT                                                                            \
+	{                                                                                      \
+		.code = SV_OK                                                                  \
+	}
 
 /* The code's name as JSON prints it: "corrupt", "busy", ... Never NULL. */
 const char *sv_code_name(enum sv_code code);

@@ -23,7 +23,8 @@ struct sv_job {
 };
 
 void sv_job_progress(struct sv_job *job, const char *stage, uint64_t done, uint64_t total);
-__attribute__((format(printf, 2, 3))) void sv_job_note(struct sv_job *job, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void sv_job_note(
+	struct sv_job *job, const char *fmt, ...);
 /* Raises SV_CANCELLED and returns -1 once cancel is set, else 0. */
 int sv_job_check(struct sv_job *job, struct sv_err *err);
 

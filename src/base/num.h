@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SV_KIB 1024ULL
-#define SV_MIB (1024ULL * SV_KIB)
-#define SV_GIB (1024ULL * SV_MIB)
-#define SV_TIB (1024ULL * SV_GIB)
+#define SV_KIB          1024ULL
+#define SV_MIB          (1024ULL * SV_KIB)
+#define SV_GIB          (1024ULL * SV_MIB)
+#define SV_TIB          (1024ULL * SV_GIB)
 
-#define SV_SECTOR 512ULL /* the unit of MBR, VMDK and NTFS boot sectors */
+#define SV_SECTOR       512ULL /* the unit of MBR, VMDK and NTFS boot sectors */
 
 #define SV_ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
 

@@ -296,7 +296,8 @@ static const char *parse_thousandths(const char *text, uint64_t *ret)
 	uint64_t whole = 0, part = 0, scale = 100;
 
 	for (; *text >= '0' && *text <= '9'; text++) {
-		if (!sv_mul(whole, 10, &whole) || !sv_add(whole, (uint64_t)(*text - '0'), &whole))
+		if (!sv_mul(whole, 10, &whole) ||
+			!sv_add(whole, (uint64_t)(*text - '0'), &whole))
 			return NULL;
 	}
 	if (*text == '.') {
@@ -350,7 +351,8 @@ const char *sv_size_format(uint64_t bytes, char buf[SV_SIZE_TEXT])
 		u++;
 	}
 	if (bytes % unit == 0)
-		snprintf(buf, SV_SIZE_TEXT, "%llu%c", (unsigned long long)(bytes / unit), units[u]);
+		snprintf(buf, SV_SIZE_TEXT, "%llu%c", (unsigned long long)(bytes / unit),
+			units[u]);
 	else
 		snprintf(buf, SV_SIZE_TEXT, "%llu.%llu%c", (unsigned long long)(bytes / unit),
 			(unsigned long long)(bytes % unit * 10 / unit), units[u]);

@@ -14,7 +14,8 @@
 #include "io/host.h"
 
 enum sv_extend_mode {
-	SV_EXTEND_AUTO, /* reflink copy where the host can, else a sparse copy if it fits, else linked */
+	SV_EXTEND_AUTO, /* reflink copy where the host can, else a sparse copy if it fits, else
+			   linked */
 	SV_EXTEND_LINKED,
 	SV_EXTEND_COPY,
 	SV_EXTEND_IN_PLACE,
@@ -25,9 +26,9 @@ struct sv_extend_request {
 	uint64_t to;        /* new size of the virtual disk in bytes, or 0 */
 	uint64_t by;        /* or: how much more; exactly one of the two is set */
 	const char *volume; /* "C:", "disk0p2"; NULL: the volume of the operating system */
-	const char *into;   /* folder to make; NULL: NAME-extended beside the machine's folder */
+	const char *into; /* folder to make; NULL: NAME-extended beside the machine's folder */
 	enum sv_extend_mode mode;
-	bool quick;         /* no allocation cross-check */
+	bool quick; /* no allocation cross-check */
 	bool no_chkdsk;
 	bool new_identity;
 	const struct sv_allow *allow; /* --allow-path */
@@ -43,10 +44,10 @@ struct sv_extend_plan {
 	bool reflink;             /* the copy shares the host's blocks */
 	char *reason;             /* why that mode */
 	char *vm_name;
-	char *folder;             /* that will be made; "" in place */
-	char *config;             /* of the result */
-	char *volume;             /* "C:" or an id */
-	char *volume_id;          /* "disk0p2" */
+	char *folder;                    /* that will be made; "" in place */
+	char *config;                    /* of the result */
+	char *volume;                    /* "C:" or an id */
+	char *volume_id;                 /* "disk0p2" */
 	uint64_t from, to;               /* virtual disk, bytes */
 	uint64_t volume_from, volume_to; /* the volume */
 	uint64_t volume_used;            /* bytes used in it */
@@ -75,12 +76,12 @@ struct sv_extend_result {
 struct sv_extend;
 
 /* Plans. Nothing is written. `ret` holds the machine open (with image locks) until closed. */
-int sv_extend_open(struct sv_host *host, const struct sv_extend_request *req, struct sv_job *job,
-	struct sv_extend **ret, struct sv_err *err);
+int sv_extend_open(struct sv_host *host, const struct sv_extend_request *req,
+	struct sv_job *job, struct sv_extend **ret, struct sv_err *err);
 const struct sv_extend_plan *sv_extend_plan(const struct sv_extend *x);
 /* Builds, verifies, publishes. */
-int sv_extend_run(
-	struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret, struct sv_err *err);
+int sv_extend_run(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
+	struct sv_err *err);
 void sv_extend_result_free(struct sv_extend_result *r); /* frees the content */
 void sv_extend_close(struct sv_extend *x);
 SV_DEFINE_CLEANUP(struct sv_extend, sv_extend_close)
@@ -88,13 +89,14 @@ SV_DEFINE_CLEANUP(struct sv_extend, sv_extend_close)
 /* ---- what can be done with a result ---- */
 
 struct sv_verify_report {
-	char **ok;     /* sentences: what holds */
+	char **ok; /* sentences: what holds */
 	size_t n_ok;
 	char **faults; /* sentences: what does not, with path and offset */
 	size_t n_faults;
 };
 /* Is the extended machine in `dir` sound and are its originals as they were? `full` hashes all
- * of them, else size, time, CID and sampled hashes. 0 when it could look; faults are counted. */
+ * of them, else size, time, CID and sampled hashes. 0 when it could look; faults are counted.
+ */
 int sv_extend_verify(struct sv_host *host, const char *dir, bool full, struct sv_job *job,
 	struct sv_verify_report *ret, struct sv_err *err);
 void sv_verify_report_free(struct sv_verify_report *r);
@@ -105,8 +107,8 @@ void sv_verify_report_free(struct sv_verify_report *r);
  * in place (puts the old bytes back; refused once the result was used). *ret_text is a sentence
  * that tells what was done; caller frees.
  */
-int sv_extend_rollback(struct sv_host *host, const char *path, bool discard,
-	struct sv_job *job, char **ret_text, struct sv_err *err);
+int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, struct sv_job *job,
+	char **ret_text, struct sv_err *err);
 
 /* Makes a linked result independent of its originals. */
 int sv_extend_flatten(

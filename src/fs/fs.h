@@ -40,7 +40,8 @@ struct sv_fs_info {
 	uint64_t used, free;
 	uint32_t block_size; /* allocation unit */
 	bool dirty;          /* asks for a check */
-	char state[128];     /* "" or "hibernated", "unclean journal": why it should not be written */
+	char state[128]; /* "" or "hibernated", "unclean journal": why it should not be written
+			  */
 };
 
 /*
@@ -66,8 +67,8 @@ int sv_fs_stat(struct sv_fs *fs, uint64_t ino, struct sv_fs_stat *ret, struct sv
  * where `name` lost something, else NULL. */
 typedef int (*sv_fs_entry_fn)(void *user, const char *name, const void *raw, size_t raw_len,
 	uint64_t ino, enum sv_fs_type type);
-int sv_fs_readdir(struct sv_fs *fs, uint64_t ino, sv_fs_entry_fn fn, void *user,
-	struct sv_err *err);
+int sv_fs_readdir(
+	struct sv_fs *fs, uint64_t ino, sv_fs_entry_fn fn, void *user, struct sv_err *err);
 
 /* Up to n bytes at off of the unnamed stream, or of `stream` (UTF-8) when not NULL; *ret_got is
  * less than n only at the end. Sparse parts read as zeros, LZNT1 is unpacked; encrypted data
@@ -77,25 +78,26 @@ int sv_fs_read(struct sv_fs *fs, uint64_t ino, const char *stream, void *buf, si
 
 /* Named streams (NTFS): name and size. */
 typedef int (*sv_fs_stream_fn)(void *user, const char *name, uint64_t size);
-int sv_fs_streams(struct sv_fs *fs, uint64_t ino, sv_fs_stream_fn fn, void *user,
-	struct sv_err *err);
+int sv_fs_streams(
+	struct sv_fs *fs, uint64_t ino, sv_fs_stream_fn fn, void *user, struct sv_err *err);
 
 /* The target of a symlink or junction as the guest wrote it, with '/' . Caller frees. */
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err);
 
 /* Where a file's data lie, in order: file offset, volume offset (SV_NO_HOST_OFFSET for a
  * hole), bytes. Resident data has none. Cheap: metadata only. */
-typedef int (*sv_fs_extent_fn)(void *user, uint64_t file_off, uint64_t volume_off, uint64_t len);
-int sv_fs_extents(struct sv_fs *fs, uint64_t ino, sv_fs_extent_fn fn, void *user,
-	struct sv_err *err);
+typedef int (*sv_fs_extent_fn)(
+	void *user, uint64_t file_off, uint64_t volume_off, uint64_t len);
+int sv_fs_extents(
+	struct sv_fs *fs, uint64_t ino, sv_fs_extent_fn fn, void *user, struct sv_err *err);
 
 /*
  * Every object of the file system in the order its records lie on the disk (one sequential
  * read of $MFT): once per name (hard links come several times). `parent` is the folder's ino.
  * File-system metadata ($MFT, ...) is left out.
  */
-typedef int (*sv_fs_walk_fn)(void *user, uint64_t parent, const char *name,
-	const struct sv_fs_stat *st);
+typedef int (*sv_fs_walk_fn)(
+	void *user, uint64_t parent, const char *name, const struct sv_fs_stat *st);
 int sv_fs_walk(
 	struct sv_fs *fs, sv_fs_walk_fn fn, void *user, struct sv_job *job, struct sv_err *err);
 

@@ -18,14 +18,14 @@ struct sv_fs_grow_opts {
 };
 
 struct sv_fs_grow_plan {
-	const char *type;      /* "ntfs" */
-	uint64_t old_size;     /* bytes that the file system covers now */
-	uint64_t new_size;     /* and would cover */
-	uint64_t used;         /* bytes */
+	const char *type;  /* "ntfs" */
+	uint64_t old_size; /* bytes that the file system covers now */
+	uint64_t new_size; /* and would cover */
+	uint64_t used;     /* bytes */
 	uint64_t free;
 	uint32_t block_size;
-	uint64_t write_bytes;  /* estimate of what growing writes */
-	char note[256];        /* "" or a sentence for the plan */
+	uint64_t write_bytes; /* estimate of what growing writes */
+	char note[256];       /* "" or a sentence for the plan */
 };
 
 /*
@@ -40,7 +40,6 @@ int sv_fs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
 
 /* Grows it to fill `volume`, which is writable and has its new size already. Checks nothing
  * that sv_fs_check_grow() checks but what keeps it from harm. */
-int sv_fs_grow(
-	struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err);
+int sv_fs_grow(struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err);
 
 #endif

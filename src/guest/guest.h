@@ -14,26 +14,26 @@
 #define SV_GUEST_DISKS_MAX 64
 
 struct sv_guest_volume {
-	char *id;          /* "disk0p2"; "disk0" for a disk without a table */
-	size_t disk;       /* index */
-	unsigned number;   /* partition number, 0 for a whole disk */
-	uint64_t start, size; /* bytes on its disk */
-	struct sv_dev *dev; /* window; owned by the guest */
-	const char *type;  /* sv_fs_probe(): "ntfs", "" unknown */
+	char *id;              /* "disk0p2"; "disk0" for a disk without a table */
+	size_t disk;           /* index */
+	unsigned number;       /* partition number, 0 for a whole disk */
+	uint64_t start, size;  /* bytes on its disk */
+	struct sv_dev *dev;    /* window; owned by the guest */
+	const char *type;      /* sv_fs_probe(): "ntfs", "" unknown */
 	const char *type_name; /* of the partition, for people */
-	bool readable;     /* `info` below is filled */
+	bool readable;         /* `info` below is filled */
 	struct sv_fs_info info;
-	char *problem;     /* "" or why it cannot be read: "encrypted with BitLocker" */
-	char letter;       /* as that Windows knows it: 'C'; 0 for none */
-	char *mount;       /* "C:" or ""; Unix mount points come with their guests */
+	char *problem; /* "" or why it cannot be read: "encrypted with BitLocker" */
+	char letter;   /* as that Windows knows it: 'C'; 0 for none */
+	char *mount;   /* "C:" or ""; Unix mount points come with their guests */
 	bool active;
 };
 
 struct sv_guest_os {
-	char *family;   /* "windows"; "" where none is recognised */
-	char *product;  /* "Windows 7 Ultimate" */
-	char *version;  /* "6.1.7601" */
-	char *arch;     /* "x86", "x86_64", "arm64" */
+	char *family;  /* "windows"; "" where none is recognised */
+	char *product; /* "Windows 7 Ultimate" */
+	char *version; /* "6.1.7601" */
+	char *arch;    /* "x86", "x86_64", "arm64" */
 	char *hostname;
 };
 
@@ -46,10 +46,12 @@ struct sv_guest_disk {
 struct sv_guest {
 	struct sv_guest_disk *disks;
 	size_t n_disks;
-	struct sv_guest_volume *volumes; /* by disk, then by start; extended containers left out */
+	struct sv_guest_volume
+		*volumes; /* by disk, then by start; extended containers left out */
 	size_t n_volumes;
 	struct sv_guest_os os;
-	int system_volume; /* index of the volume with the operating system (Windows' C:), or -1 */
+	int system_volume; /* index of the volume with the operating system (Windows' C:), or -1
+			    */
 };
 
 /* One bad disk or volume never stops the others: see `problem`. */

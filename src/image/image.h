@@ -19,10 +19,10 @@
 struct sv_image;
 
 struct sv_image_opts {
-	bool writable;               /* the leaf only */
-	bool lock;                   /* hold QEMU's image locks on every file (SV_OPEN_LOCK) */
-	bool alone;                  /* do not open parents: for info and check of one link */
-	const char *format;          /* driver name; NULL probes */
+	bool writable;                /* the leaf only */
+	bool lock;                    /* hold QEMU's image locks on every file (SV_OPEN_LOCK) */
+	bool alone;                   /* do not open parents: for info and check of one link */
+	const char *format;           /* driver name; NULL probes */
 	const struct sv_allow *allow; /* borrowed for the call; NULL: the own folder only */
 };
 
@@ -37,15 +37,15 @@ struct sv_dev *sv_image_dev(struct sv_image *img);
 
 /* One host file of a link. */
 struct sv_image_file {
-	char *path;     /* canonical */
+	char *path; /* canonical */
 	uint64_t size;
-	bool data;      /* false: a text descriptor only */
+	bool data; /* false: a text descriptor only */
 };
 
 struct sv_image_link {
-	char *path;            /* canonical path of what was opened: descriptor or single file */
-	const char *format;    /* "raw", "vmdk" */
-	char *subformat;       /* "monolithicSparse", ...; "" where the format has none */
+	char *path;         /* canonical path of what was opened: descriptor or single file */
+	const char *format; /* "raw", "vmdk" */
+	char *subformat;    /* "monolithicSparse", ...; "" where the format has none */
 	uint64_t virtual_size; /* bytes */
 	uint64_t host_size;    /* bytes that the host stores for all its files */
 	uint64_t allocated;    /* guest bytes whose data lie in this link */
@@ -53,8 +53,8 @@ struct sv_image_link {
 	bool dirty;            /* not closed cleanly by its last writer */
 	bool encrypted;
 	bool compressed;
-	char *id;              /* VMDK: CID as 8 hex digits; "" where the format has none */
-	char *parent_hint;     /* as the image names its parent; "" for a base */
+	char *id;          /* VMDK: CID as 8 hex digits; "" where the format has none */
+	char *parent_hint; /* as the image names its parent; "" for a base */
 	struct sv_image_file *files;
 	size_t n_files;
 };
@@ -67,8 +67,8 @@ const struct sv_image_link *sv_image_link(const struct sv_image *img, size_t i);
 struct sv_image_faults {
 	uint64_t errors; /* wrong data could be read or written */
 	uint64_t leaks;  /* space that nothing points to */
-	void (*report)(void *user, bool leak, const char *path, uint64_t offset,
-		const char *message);
+	void (*report)(
+		void *user, bool leak, const char *path, uint64_t offset, const char *message);
 	void *user;
 };
 
@@ -82,11 +82,11 @@ int sv_image_check(struct sv_host *host, const char *path, const struct sv_image
 /* ---- making ---- */
 
 struct sv_image_spec {
-	const char *format;    /* "raw", "vmdk" */
-	const char *subformat; /* NULL: the format's default */
-	uint64_t size;         /* bytes; 0 with a parent: the parent's */
+	const char *format;      /* "raw", "vmdk" */
+	const char *subformat;   /* NULL: the format's default */
+	uint64_t size;           /* bytes; 0 with a parent: the parent's */
 	struct sv_image *parent; /* an open image to be the parent of a delta; borrowed */
-	const char *adapter;   /* VMDK ddb.adapterType; NULL: "lsilogic", or the parent's */
+	const char *adapter;     /* VMDK ddb.adapterType; NULL: "lsilogic", or the parent's */
 };
 
 /* Makes a new empty image (and its extent files beside it), flushed; nothing is left behind
@@ -121,7 +121,7 @@ int sv_image_derive_cost(struct sv_image *original, enum sv_image_derive how, ui
 
 /* SV_UNSUPPORTED with the remedy where the format cannot be `size` bytes large, or cannot be
  * derived that way; checked before any work. */
-int sv_image_check_limits(struct sv_image *original, enum sv_image_derive how, uint64_t size,
-	struct sv_err *err);
+int sv_image_check_limits(
+	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err);
 
 #endif

@@ -81,8 +81,8 @@ static int cache_pread(struct sv_dev *d, void *buf, size_t n, uint64_t off, stru
 	return rc;
 }
 
-static int cache_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+static int cache_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	return sv_dev_extent(((struct cache *)d)->under, off, max, ret, err);
 }

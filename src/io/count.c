@@ -35,8 +35,8 @@ static int count_flush(struct sv_dev *d, struct sv_err *err)
 	return sv_dev_flush(c->under, err);
 }
 
-static int count_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+static int count_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	return sv_dev_extent(((struct counted *)d)->under, off, max, ret, err);
 }

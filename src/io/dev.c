@@ -79,8 +79,7 @@ static int check_writable(
 	return 0;
 }
 
-int sv_dev_write(
-	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+int sv_dev_write(struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
 {
 	if (check_writable(d, off, n, "write", err) < 0)
 		return -1;
@@ -92,8 +91,8 @@ int sv_dev_flush(struct sv_dev *d, struct sv_err *err)
 	return d->writable && d->ops->flush ? d->ops->flush(d, err) : 0;
 }
 
-int sv_dev_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+int sv_dev_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	if (off >= d->size)
 		return sv_fail_at(err, SV_INTERNAL, d->name, off,
@@ -141,8 +140,9 @@ int sv_dev_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	if (check_writable(d, 0, 0, "resize", err) < 0)
 		return -1;
 	if (!d->ops->resize || size > SV_DEV_SIZE_MAX)
-		return sv_fail(err, SV_INTERNAL, d->name, "a %s cannot be resized to %llu bytes",
-			d->ops->kind, (unsigned long long)size);
+		return sv_fail(err, SV_INTERNAL, d->name,
+			"a %s cannot be resized to %llu bytes", d->ops->kind,
+			(unsigned long long)size);
 	if (d->ops->resize(d, size, err) < 0)
 		return -1;
 	d->size = size;

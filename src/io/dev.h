@@ -35,7 +35,8 @@ struct sv_extent {
 	uint64_t length; /* at least 1 */
 	enum sv_extent_kind kind;
 	unsigned depth;       /* link of an image chain that holds it; 0 is the leaf */
-	uint64_t host_offset; /* where the bytes lie in the host file; SV_NO_HOST_OFFSET if unknown */
+	uint64_t host_offset; /* where the bytes lie in the host file; SV_NO_HOST_OFFSET if
+				 unknown */
 };
 #define SV_NO_HOST_OFFSET UINT64_MAX
 
@@ -84,8 +85,7 @@ uint64_t sv_dev_size(const struct sv_dev *d);
  * caller followed a number from outside), SV_INTERNAL for writes. n may be 0.
  */
 int sv_dev_read(struct sv_dev *d, void *buf, size_t n, uint64_t off, struct sv_err *err);
-int sv_dev_write(
-	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
+int sv_dev_write(struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_dev_flush(struct sv_dev *d, struct sv_err *err);
 
 /*
@@ -113,7 +113,8 @@ struct sv_dev *sv_mem_open(
 
 /* A sparse, resizable, writable memory device that begins as zeros (4 KiB pages). At most
  * `cap` bytes of pages are held (SV_NOMEM beyond it). */
-struct sv_dev *sv_sparse_open(uint64_t size, uint64_t cap, const char *name, struct sv_err *err);
+struct sv_dev *sv_sparse_open(
+	uint64_t size, uint64_t cap, const char *name, struct sv_err *err);
 
 /* [start, start+len) of `under`, with offsets from 0. Errors name `name`, offsets are shifted
  * to the lower device's where it raised them. */
@@ -126,9 +127,10 @@ struct sv_dev *sv_window_open(struct sv_dev *under, uint64_t start, uint64_t len
  * sv_overlay_next() walks what was written in order: from *pos on, gives the next run of
  * changed pages (start, length clipped to the size), returns false at the end.
  */
-struct sv_dev *sv_overlay_open(
-	struct sv_dev *under, uint64_t size, uint64_t cap, const char *name, struct sv_err *err);
-bool sv_overlay_next(struct sv_dev *overlay, uint64_t pos, uint64_t *ret_start, uint64_t *ret_len);
+struct sv_dev *sv_overlay_open(struct sv_dev *under, uint64_t size, uint64_t cap,
+	const char *name, struct sv_err *err);
+bool sv_overlay_next(
+	struct sv_dev *overlay, uint64_t pos, uint64_t *ret_start, uint64_t *ret_len);
 uint64_t sv_overlay_changed(const struct sv_dev *overlay); /* bytes in changed pages */
 
 /* Reads through `under` in aligned blocks, `blocks` of them kept (least recently used goes).

@@ -81,8 +81,8 @@ static int file_flush(struct sv_dev *d, struct sv_err *err)
 	return 0;
 }
 
-static int file_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+static int file_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	off_t data = lseek(file_fd(d), (off_t)off, SEEK_DATA), hole;
 
@@ -147,7 +147,8 @@ static const struct sv_dev_ops file_ops = {
 /* Shared lock on one byte. True also where the file system has no such locks. */
 static bool take_byte(int fd, off_t byte)
 {
-	struct flock fl = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	struct flock fl = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
 	return fcntl(fd, F_OFD_SETLK, &fl) == 0 || (errno != EAGAIN && errno != EACCES);
 }
@@ -155,7 +156,8 @@ static bool take_byte(int fd, off_t byte)
 /* Does anybody else hold a lock on the byte? */
 static bool byte_is_held(int fd, off_t byte)
 {
-	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	struct flock fl = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
 	return fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
 }
@@ -180,8 +182,10 @@ static int take_locks(int fd, const char *path, bool writable, struct sv_err *er
 	}
 	if (free_of_others)
 		return 0;
-	sv_fail(err, SV_BUSY, path, "another program has this disk open (it holds QEMU's image lock)");
-	return sv_hint(err, "shut the virtual machine down, or end the program that uses the disk");
+	sv_fail(err, SV_BUSY, path,
+		"another program has this disk open (it holds QEMU's image lock)");
+	return sv_hint(
+		err, "shut the virtual machine down, or end the program that uses the disk");
 }
 
 struct sv_dev *sv_file_from_fd(

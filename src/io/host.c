@@ -121,8 +121,8 @@ char *sv_host_read_file(
 	return SV_STEAL(text);
 }
 
-int sv_host_write_file(struct sv_host *h, const char *path, const void *bytes, size_t n,
-	struct sv_err *err)
+int sv_host_write_file(
+	struct sv_host *h, const char *path, const void *bytes, size_t n, struct sv_err *err)
 {
 	sv_autodev struct sv_dev *d = NULL;
 

@@ -58,8 +58,7 @@ struct sv_host_ops {
 	int (*remove_dir)(struct sv_host *h, const char *path, struct sv_err *err);
 	int (*sync_dir)(struct sv_host *h, const char *path, struct sv_err *err);
 	/* dst (new) shares src's blocks; SV_UNSUPPORTED where the file system cannot. */
-	int (*reflink)(
-		struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
+	int (*reflink)(struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
 	/* Bytes that an ordinary user may still write at `path`'s file system. */
 	int (*free_space)(
 		struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
@@ -85,17 +84,16 @@ int sv_host_stat(struct sv_host *h, const char *path, struct sv_host_stat *ret,
 int sv_host_lstat(
 	struct sv_host *h, const char *path, struct sv_host_stat *ret, struct sv_err *err);
 bool sv_host_exists(struct sv_host *h, const char *path); /* the name, even a dangling link */
-int sv_host_list(struct sv_host *h, const char *path, char ***ret, size_t *ret_n,
-	struct sv_err *err);
+int sv_host_list(
+	struct sv_host *h, const char *path, char ***ret, size_t *ret_n, struct sv_err *err);
 void sv_host_free_names(char **names, size_t n);
 int sv_host_make_dir(struct sv_host *h, const char *path, struct sv_err *err);
-int sv_host_rename(struct sv_host *h, const char *from, const char *to, bool replace,
-	struct sv_err *err);
+int sv_host_rename(
+	struct sv_host *h, const char *from, const char *to, bool replace, struct sv_err *err);
 int sv_host_unlink(struct sv_host *h, const char *path, struct sv_err *err);
 int sv_host_remove_dir(struct sv_host *h, const char *path, struct sv_err *err);
 int sv_host_sync_dir(struct sv_host *h, const char *path, struct sv_err *err);
-int sv_host_reflink(
-	struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
+int sv_host_reflink(struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
 int sv_host_free_space(struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
 char *sv_host_real_path(struct sv_host *h, const char *path, struct sv_err *err);
 
@@ -103,12 +101,12 @@ char *sv_host_real_path(struct sv_host *h, const char *path, struct sv_err *err)
 
 /* A whole small file, NUL-terminated (the NUL not counted in *ret_n). SV_CORRUPT when larger
  * than cap. Caller frees. */
-char *sv_host_read_file(struct sv_host *h, const char *path, size_t cap, size_t *ret_n,
-	struct sv_err *err);
+char *sv_host_read_file(
+	struct sv_host *h, const char *path, size_t cap, size_t *ret_n, struct sv_err *err);
 
 /* Makes a new file with these bytes and flushes it (not its folder). */
-int sv_host_write_file(struct sv_host *h, const char *path, const void *bytes, size_t n,
-	struct sv_err *err);
+int sv_host_write_file(
+	struct sv_host *h, const char *path, const void *bytes, size_t n, struct sv_err *err);
 
 /*
  * Publishes: writes PATH.tmp-new, flushes, renames over PATH (replace) or to it, syncs the

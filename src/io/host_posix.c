@@ -82,8 +82,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int read_names(
-	DIR *dir, const char *path, char ***names, size_t *n, struct sv_err *err)
+static int read_names(DIR *dir, const char *path, char ***names, size_t *n, struct sv_err *err)
 {
 	size_t cap = 0;
 	struct dirent *e;
@@ -142,8 +141,8 @@ static int posix_make_dir(struct sv_host *h, const char *path, struct sv_err *er
 				     : 0;
 }
 
-static int posix_rename(struct sv_host *h, const char *from, const char *to, bool replace,
-	struct sv_err *err)
+static int posix_rename(
+	struct sv_host *h, const char *from, const char *to, bool replace, struct sv_err *err)
 {
 	int rc;
 
@@ -168,7 +167,8 @@ static int posix_unlink(struct sv_host *h, const char *path, struct sv_err *err)
 static int posix_remove_dir(struct sv_host *h, const char *path, struct sv_err *err)
 {
 	(void)h;
-	return rmdir(path) < 0 ? sv_fail_errno(err, errno, path, "cannot delete the folder") : 0;
+	return rmdir(path) < 0 ? sv_fail_errno(err, errno, path, "cannot delete the folder")
+			       : 0;
 }
 
 static int posix_sync_dir(struct sv_host *h, const char *path, struct sv_err *err)

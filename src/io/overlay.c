@@ -97,8 +97,8 @@ static int overlay_pwrite(
 	return 0;
 }
 
-static int overlay_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+static int overlay_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	struct overlay *o = of(d);
 	uint64_t page = off / SV_PAGE, next, under_size = o->under ? sv_dev_size(o->under) : 0;

@@ -120,8 +120,8 @@ void sv_pagemap_drop(struct sv_pagemap *m, uint64_t page)
 	m->count--;
 }
 
-static bool next_in(const struct node *n, unsigned level, uint64_t base, uint64_t from,
-	uint64_t *ret_page)
+static bool next_in(
+	const struct node *n, unsigned level, uint64_t base, uint64_t from, uint64_t *ret_page)
 {
 	unsigned first = from > base ? index_at(from, level) : 0;
 

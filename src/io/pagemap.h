@@ -21,7 +21,8 @@ void sv_pagemap_free(struct sv_pagemap *m);
 
 uint8_t *sv_pagemap_get(const struct sv_pagemap *m, uint64_t page); /* NULL where absent */
 /* The page, made of zeros where absent; *ret_new tells. NULL on SV_NOMEM (the cap counts). */
-uint8_t *sv_pagemap_make(struct sv_pagemap *m, uint64_t page, bool *ret_new, struct sv_err *err);
+uint8_t *sv_pagemap_make(
+	struct sv_pagemap *m, uint64_t page, bool *ret_new, struct sv_err *err);
 void sv_pagemap_drop(struct sv_pagemap *m, uint64_t page);
 /* The smallest present page >= from; false where there is none. */
 bool sv_pagemap_next(const struct sv_pagemap *m, uint64_t from, uint64_t *ret_page);

@@ -30,8 +30,8 @@ static int window_flush(struct sv_dev *d, struct sv_err *err)
 	return sv_dev_flush(((struct window *)d)->under, err);
 }
 
-static int window_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret,
-	struct sv_err *err)
+static int window_extent(
+	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	struct window *w = (struct window *)d;
 

@@ -18,11 +18,11 @@ struct sv_boot_report {
 };
 
 struct sv_boot_opts {
-	const char *disk;      /* path that QEMU opens: qcow2, vmdk, raw */
-	const char *format;    /* QEMU's name of the format */
-	bool efi;              /* start with OVMF instead of SeaBIOS where it is installed */
-	unsigned timeout_s;    /* 0: 120 */
-	const char *expect;    /* NULL, or a text on the serial console that means success */
+	const char *disk;       /* path that QEMU opens: qcow2, vmdk, raw */
+	const char *format;     /* QEMU's name of the format */
+	bool efi;               /* start with OVMF instead of SeaBIOS where it is installed */
+	unsigned timeout_s;     /* 0: 120 */
+	const char *expect;     /* NULL, or a text on the serial console that means success */
 	const char *screenshot; /* NULL, or where to keep the last picture */
 };
 

@@ -23,13 +23,13 @@ enum sv_vm_state {
 const char *sv_vm_state_name(enum sv_vm_state s); /* as CLI.md names them */
 
 struct sv_vm_disk {
-	char *id;        /* "scsi0:0" */
-	char *path;      /* absolute path of the image that the configuration names */
+	char *id;         /* "scsi0:0" */
+	char *path;       /* absolute path of the image that the configuration names */
 	char *as_written; /* as the configuration names it */
 	bool independent_persistent, independent_nonpersistent;
-	bool shared;     /* a multi-writer or shared-bus disk */
-	bool physical;   /* a raw device */
-	bool read_only;  /* the configuration opens it for reading only */
+	bool shared;    /* a multi-writer or shared-bus disk */
+	bool physical;  /* a raw device */
+	bool read_only; /* the configuration opens it for reading only */
 };
 
 struct sv_vm {
@@ -38,13 +38,14 @@ struct sv_vm {
 	char *config;           /* absolute path of the .vmx; of the image for a bare image */
 	char *folder;           /* absolute path of the folder it lies in */
 	enum sv_vm_state state;
-	char *state_reason;     /* the proof: "vm.vmx.lck/M12.lck: process 4711 runs"; "" when off */
+	char *state_reason; /* the proof: "vm.vmx.lck/M12.lck: process 4711 runs"; "" when off
+			     */
 	bool encrypted;
 	bool has_snapshots;
-	bool is_template;       /* .vmsd/.vmx say that linked clones depend on it */
+	bool is_template;         /* .vmsd/.vmx say that linked clones depend on it */
 	struct sv_vm_disk *disks; /* hard disks only, in the order of their ids */
 	size_t n_disks;
-	struct sv_vmx *vmx;     /* the parsed configuration; NULL for a bare image */
+	struct sv_vmx *vmx; /* the parsed configuration; NULL for a bare image */
 };
 
 /*
@@ -64,10 +65,10 @@ int sv_vm_require_off(const struct sv_vm *vm, struct sv_err *err);
 /* ---- clone of a configuration ---- */
 
 struct sv_vm_clone {
-	const char *name;          /* displayName of the clone */
-	const char *folder;        /* where it will be read from in the end (absolute) */
-	const char *const *disks;  /* per vm->disks[i]: new value of fileName; NULL keeps it */
-	bool new_identity;         /* uuid.action "create", generated MAC and ids dropped */
+	const char *name;         /* displayName of the clone */
+	const char *folder;       /* where it will be read from in the end (absolute) */
+	const char *const *disks; /* per vm->disks[i]: new value of fileName; NULL keeps it */
+	bool new_identity;        /* uuid.action "create", generated MAC and ids dropped */
 };
 
 /*
@@ -77,7 +78,7 @@ struct sv_vm_clone {
  * kept. Refuses (SV_UNSUPPORTED) an encrypted machine. *ret_nvram is the absolute path of the
  * nvram file to copy beside it, "" for none. Caller frees both.
  */
-int sv_vm_clone_config(const struct sv_vm *vm, const struct sv_vm_clone *clone,
-	char **ret_text, char **ret_nvram, struct sv_err *err);
+int sv_vm_clone_config(const struct sv_vm *vm, const struct sv_vm_clone *clone, char **ret_text,
+	char **ret_nvram, struct sv_err *err);
 
 #endif

@@ -13,36 +13,40 @@
 #include "io/dev.h"
 
 enum sv_table_kind {
-	SV_TABLE_NONE, /* no table: a file system on the whole disk ("superfloppy"), or nothing */
+	SV_TABLE_NONE, /* no table: a file system on the whole disk ("superfloppy"), or nothing
+			*/
 	SV_TABLE_MBR,
 	SV_TABLE_GPT,
 };
 
-#define SV_PARTITIONS_MAX 1024 /* entries kept; a GPT of 128 is usual, MBR chains end sooner */
+#define SV_PARTITIONS_MAX 1024 /* entries kept; a GPT of 128 is usual, MBR chains end sooner   \
+				*/
 
 struct sv_partition {
-	unsigned number;     /* as Linux counts: MBR 1-4, logical from 5 in chain order, GPT slot+1 */
-	uint64_t start;      /* bytes from the disk's start */
-	uint64_t size;       /* bytes, above 0 */
-	uint8_t mbr_type;    /* MBR only */
+	unsigned number;  /* as Linux counts: MBR 1-4, logical from 5 in chain order, GPT slot+1
+			   */
+	uint64_t start;   /* bytes from the disk's start */
+	uint64_t size;    /* bytes, above 0 */
+	uint8_t mbr_type; /* MBR only */
 	uint8_t type_guid[16], guid[16]; /* GPT only, as they lie on the disk */
-	uint64_t attributes; /* GPT only */
-	char *name;          /* GPT, UTF-8; "" elsewhere */
-	bool active;         /* MBR boot flag */
-	bool logical;        /* MBR, inside the extended one */
-	bool extended;       /* MBR, the container itself (types 05, 0f, 85) */
+	uint64_t attributes;             /* GPT only */
+	char *name;                      /* GPT, UTF-8; "" elsewhere */
+	bool active;                     /* MBR boot flag */
+	bool logical;                    /* MBR, inside the extended one */
+	bool extended;                   /* MBR, the container itself (types 05, 0f, 85) */
 };
 
 struct sv_table {
 	enum sv_table_kind kind;
-	uint32_t sector_size;   /* 512 or 4096: the unit that the table counts in */
-	uint32_t mbr_signature; /* MBR: disk signature; of a GPT's protective MBR too */
-	uint8_t disk_guid[16];  /* GPT */
+	uint32_t sector_size;       /* 512 or 4096: the unit that the table counts in */
+	uint32_t mbr_signature;     /* MBR: disk signature; of a GPT's protective MBR too */
+	uint8_t disk_guid[16];      /* GPT */
 	struct sv_partition *parts; /* ordered by start; extended containers included */
 	size_t n;
 	/* GPT: which headers were good. Exactly one good header is usable and is said so. */
 	bool primary_ok, backup_ok;
-	uint64_t gpt_first_usable, gpt_last_usable; /* bytes: start of first, end of last sector */
+	uint64_t gpt_first_usable,
+		gpt_last_usable; /* bytes: start of first, end of last sector */
 	uint64_t gpt_backup_lba; /* as the used header tells */
 	char *warning;           /* "" or a sentence about what was passed over */
 };

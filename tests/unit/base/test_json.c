@@ -25,8 +25,9 @@ static void writes_nested_documents(void **state)
 	sv_json_end_array(&j);
 	sv_json_ku64(&j, "n", UINT64_MAX);
 	sv_json_end_object(&j);
-	assert_string_equal(out.data, "{\"schema\":\"sharevm.show/1\",\"disks\":[1,{\"a\":true},"
-				      "null],\"none\":[],\"n\":18446744073709551615}");
+	assert_string_equal(out.data,
+		"{\"schema\":\"sharevm.show/1\",\"disks\":[1,{\"a\":true},"
+		"null],\"none\":[],\"n\":18446744073709551615}");
 	sv_str_free(&out);
 }
 
