@@ -31,7 +31,7 @@ struct sv_extend_request {
 	bool quick; /* no allocation cross-check */
 	bool no_chkdsk;
 	bool new_identity;
-	const struct sv_allow *allow; /* --allow-path */
+	struct sv_allow *allow; /* --allow-path; recorded originals are added to it. Not NULL */
 };
 
 struct sv_extend_step {

@@ -83,6 +83,11 @@ int sv_host_reflink(struct sv_host *h, const char *src, const char *dst, struct 
 	return h->ops->reflink(h, src, dst, err);
 }
 
+bool sv_host_can_reflink(struct sv_host *h, const char *src, const char *dir)
+{
+	return h->ops->can_reflink && h->ops->can_reflink(h, src, dir);
+}
+
 int sv_host_free_space(struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err)
 {
 	return h->ops->free_space(h, path, ret, err);

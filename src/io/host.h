@@ -59,6 +59,8 @@ struct sv_host_ops {
 	int (*sync_dir)(struct sv_host *h, const char *path, struct sv_err *err);
 	/* dst (new) shares src's blocks; SV_UNSUPPORTED where the file system cannot. */
 	int (*reflink)(struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
+	/* Would reflink() of src into folder `dir` work? Leaves nothing behind. NULL: no. */
+	bool (*can_reflink)(struct sv_host *h, const char *src, const char *dir);
 	/* Bytes that an ordinary user may still write at `path`'s file system. */
 	int (*free_space)(
 		struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
@@ -94,6 +96,7 @@ int sv_host_unlink(struct sv_host *h, const char *path, struct sv_err *err);
 int sv_host_remove_dir(struct sv_host *h, const char *path, struct sv_err *err);
 int sv_host_sync_dir(struct sv_host *h, const char *path, struct sv_err *err);
 int sv_host_reflink(struct sv_host *h, const char *src, const char *dst, struct sv_err *err);
+bool sv_host_can_reflink(struct sv_host *h, const char *src, const char *dir);
 int sv_host_free_space(struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
 char *sv_host_real_path(struct sv_host *h, const char *path, struct sv_err *err);
 

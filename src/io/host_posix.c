@@ -207,6 +207,19 @@ static int posix_reflink(
 	return sv_fail_errno(err, sys, dst, "cannot share the blocks of %s", src);
 }
 
+/* Tried on a file without a name, which goes with its descriptor. */
+static bool posix_can_reflink(struct sv_host *h, const char *src, const char *dir)
+{
+	sv_autofd int in = open(src, O_RDONLY | O_CLOEXEC);
+	sv_autofd int out = -1;
+
+	(void)h;
+	if (in < 0)
+		return false;
+	out = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return out >= 0 && ioctl(out, FICLONE, in) == 0;
+}
+
 static int posix_free_space(
 	struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err)
 {
@@ -244,6 +257,7 @@ static const struct sv_host_ops posix_ops = {
 	.remove_dir = posix_remove_dir,
 	.sync_dir = posix_sync_dir,
 	.reflink = posix_reflink,
+	.can_reflink = posix_can_reflink,
 	.free_space = posix_free_space,
 	.real_path = posix_real_path,
 	.close = posix_close,

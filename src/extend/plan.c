@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The plan of an extension, as data: what is there, what would be made, by which means and why,
+ * and everything that speaks against it. Nothing is written here.
+ */
+#include "extend/priv.h"
+
+#include "base/num.h"
+#include "base/str.h"
+#include "fs/grow.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COPY_RATE      (400 * SV_MIB) /* bytes a second; an estimate for a person, no promise */
+#define SPACE_MARGIN   (64 * SV_MIB)  /* host space that is left alone */
+#define CONFIG_ROOM    (1 * SV_MIB)   /* configuration, manifest, nvram */
+#define GRAIN_ROUNDING 16             /* a changed page of 4 KiB may cost a grain of 64 KiB */
+
+void sv_extend_close(struct sv_extend *x)
+{
+	struct sv_extend_plan *p;
+
+	if (!x)
+		return;
+	p = &x->plan;
+	sv_target_close(&x->target);
+	free(x->name);
+	free(x->parent);
+	free(p->reason);
+	free(p->vm_name);
+	free(p->folder);
+	free(p->config);
+	free(p->volume);
+	free(p->volume_id);
+	for (size_t i = 0; i < p->n_steps; i++) {
+		free(p->steps[i].name);
+		free(p->steps[i].detail);
+	}
+	free(p->steps);
+	sv_list_free(p->warnings, p->n_warnings);
+	free(x);
+}
+
+const struct sv_extend_plan *sv_extend_plan(const struct sv_extend *x)
+{
+	return &x->plan;
+}
+
+/* A machine's name as part of a file name: no folder separators, controls or leading dot. */
+static char *file_name_of(const char *name)
+{
+	char *safe = strndup(*name ? name : "machine", 120);
+
+	for (char *c = safe; c && *c; c++) {
+		if ((uint8_t)*c < 0x20 || strchr("/\\:*?\"<>|\x7f", *c) ||
+			(c == safe && *c == '.'))
+			*c = '_';
+	}
+	return safe;
+}
+
+/* Where the result goes: NAME-extended beside the machine's folder, or beside a bare image. */
+static int plan_folder(
+	struct sv_extend *x, const struct sv_extend_request *req, struct sv_err *err)
+{
+	const struct sv_vm *vm = x->target.vm;
+	sv_autofree char *beside = vm->vmx ? sv_path_dir(vm->folder) : strdup(vm->folder);
+	struct sv_extend_plan *p = &x->plan;
+	sv_autofree char *into = NULL;
+	sv_autofree char *base = NULL;
+
+	x->name = file_name_of(vm->name);
+	p->vm_name = strdup(vm->name);
+	if (!beside || !x->name || !p->vm_name)
+		return sv_fail_nomem(err);
+	if (p->mode == SV_EXTEND_IN_PLACE) {
+		p->folder = strdup("");
+		p->config = strdup(vm->config);
+		x->parent = sv_path_dir(vm->disks[x->target.disk].path);
+		return p->folder && p->config && x->parent ? 0 : sv_fail_nomem(err);
+	}
+	into = req->into ? strdup(req->into) : sv_format("%s/%s-extended", beside, x->name);
+	while (into && strlen(into) > 1 && sv_ends_with(into, "/"))
+		into[strlen(into) - 1] = 0;
+	base = into ? sv_path_dir(into) : NULL;
+	x->parent = base ? sv_host_real_path(x->host, base, err) : NULL;
+	if (!x->parent)
+		return base ? -1 : sv_fail_nomem(err);
+	p->folder = sv_path_join(x->parent, sv_path_base(into));
+	p->config =
+		p->folder ? sv_format("%s/%s.%s", p->folder, x->name, vm->vmx ? "vmx" : "vmdk")
+			  : NULL;
+	if (!p->config)
+		return sv_fail_nomem(err);
+	if (sv_host_exists(x->host, p->folder)) {
+		sv_fail(err, SV_EXISTS, p->folder, "it exists already");
+		return sv_hint(err,
+			"choose another folder with --into, or undo that one: sharevm rollback '%s'",
+			p->folder);
+	}
+	return 0;
+}
+
+/* ---- which way ---- */
+
+/* Bytes that this way would write for the disk to extend. */
+static int cost_of(
+	const struct sv_extend *x, enum sv_image_derive how, uint64_t *ret, struct sv_err *err)
+{
+	return sv_image_derive_cost(sv_target_image(&x->target), how, x->target.size, ret, err);
+}
+
+static bool can_share_blocks(const struct sv_extend *x)
+{
+	struct sv_image *image = sv_target_image(&x->target);
+
+	return sv_image_links(image) == 1 &&
+	       sv_host_can_reflink(x->host, sv_image_link(image, 0)->path, x->parent);
+}
+
+/* Fills mode, derivation, reason. The folder's parent is known, the free space too. */
+static int choose_mode(struct sv_extend *x, enum sv_extend_mode wish, struct sv_err *err)
+{
+	struct sv_extend_plan *p = &x->plan;
+	char need[SV_SIZE_TEXT], have[SV_SIZE_TEXT];
+	uint64_t copy;
+	bool fits;
+
+	if (cost_of(x, SV_DERIVE_COPY, &copy, err) < 0)
+		return -1;
+	fits = copy + SPACE_MARGIN <= p->host_free;
+	sv_size_format(copy, need);
+	sv_size_format(p->host_free, have);
+	p->mode = wish;
+	p->reflink =
+		wish != SV_EXTEND_LINKED && wish != SV_EXTEND_IN_PLACE && can_share_blocks(x);
+	if (wish == SV_EXTEND_AUTO)
+		p->mode = p->reflink || fits ? SV_EXTEND_COPY : SV_EXTEND_LINKED;
+	x->derive = p->mode == SV_EXTEND_LINKED ? SV_DERIVE_LINKED
+		    : p->reflink                ? SV_DERIVE_REFLINK
+						: SV_DERIVE_COPY;
+	if (p->mode == SV_EXTEND_IN_PLACE)
+		p->reason = strdup("asked for: the disk itself is changed, with an undo file");
+	else if (p->reflink)
+		p->reason =
+			strdup("the host's file system can share blocks between files, so a "
+			       "copy costs nothing");
+	else if (p->mode == SV_EXTEND_COPY)
+		p->reason = sv_format(
+			"%s of %s free on the host: an independent copy fits", need, have);
+	else if (wish == SV_EXTEND_LINKED)
+		p->reason = strdup("asked for: only what changes is written, the rest is read "
+				   "from the original");
+	else
+		p->reason = sv_format(
+			"a copy of %s does not fit into the %s free on the host", need, have);
+	return p->reason ? 0 : sv_fail_nomem(err);
+}
+
+static int check_space(const struct sv_extend *x, struct sv_err *err)
+{
+	const struct sv_extend_plan *p = &x->plan;
+	char need[SV_SIZE_TEXT], have[SV_SIZE_TEXT];
+
+	if (p->writes_bytes + SPACE_MARGIN <= p->host_free)
+		return 0;
+	sv_fail(err, SV_NOSPACE, x->parent, "%s would be written, %s are free on the host",
+		sv_size_format(p->writes_bytes, need), sv_size_format(p->host_free, have));
+	return sv_hint(
+		err, p->mode == SV_EXTEND_COPY
+			     ? "use --linked, which writes only what changes, or --into a "
+			       "folder on a larger disk"
+			     : "free some space, or use --into a folder on a larger disk");
+}
+
+/* ---- the file system ---- */
+
+static int check_file_system(const struct sv_extend *x, struct sv_job *job,
+	struct sv_fs_grow_plan *ret, struct sv_err *err)
+{
+	const struct sv_target *t = &x->target;
+	struct sv_fs_grow_opts opts = {
+		.quick = x->quick,
+		.ask_check = !x->no_chkdsk,
+		.accept_dirty = sv_dirty_is_ours(x->host, t),
+		.job = job,
+	};
+
+	sv_job_progress(job, "looking at the file system", 0, 0);
+	if (sv_fs_check_grow(sv_target_volume(t)->dev, t->volume_size, &opts, ret, err) == 0)
+		return 0;
+	if (sv_target_volume(t)->letter)
+		sv_err_context(err, "%c:", sv_target_volume(t)->letter);
+	return sv_err_path(err, sv_dev_name(sv_target_disk(t)->dev));
+}
+
+/* ---- what a person reads ---- */
+
+__attribute__((format(printf, 4, 5))) static int add_step(
+	struct sv_extend_plan *p, const char *name, struct sv_err *err, const char *fmt, ...)
+{
+	struct sv_extend_step *grown = realloc(p->steps, (p->n_steps + 1) * sizeof *p->steps),
+			      *s;
+	va_list ap;
+
+	if (!grown)
+		return sv_fail_nomem(err);
+	p->steps = grown;
+	s = &grown[p->n_steps];
+	s->name = strdup(name);
+	va_start(ap, fmt);
+	if (vasprintf(&s->detail, fmt, ap) < 0)
+		s->detail = NULL;
+	va_end(ap);
+	p->n_steps++;
+	return s->name && s->detail ? 0 : sv_fail_nomem(err);
+}
+
+static const char *mode_sentence(const struct sv_extend_plan *p)
+{
+	if (p->mode == SV_EXTEND_IN_PLACE)
+		return "change the disk itself; its old bytes go to an undo file first";
+	if (p->mode == SV_EXTEND_LINKED)
+		return "make a new disk that reads from the original and keeps only changes";
+	return p->reflink ? "copy the disk; the copy shares the host's blocks"
+			  : "copy the disk; only the parts that hold data";
+}
+
+static int describe(struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err)
+{
+	struct sv_extend_plan *p = &x->plan;
+	const struct sv_target *t = &x->target;
+	struct sv_image *image = sv_target_image(t);
+	const struct sv_image_link *leaf = sv_image_link(image, 0);
+	size_t snapshots = sv_image_links(image) - 1;
+	char from[SV_SIZE_TEXT], to[SV_SIZE_TEXT], vfrom[SV_SIZE_TEXT], vto[SV_SIZE_TEXT];
+
+	sv_size_format(p->from, from);
+	sv_size_format(p->to, to);
+	sv_size_format(p->volume_from, vfrom);
+	sv_size_format(p->volume_to, vto);
+	if (add_step(p, "machine", err, "%s is switched off: no lock, no saved state",
+		    p->vm_name) < 0 ||
+		add_step(p, "disk", err, "%s: %s%s%s, from %s to %s", t->vm->disks[t->disk].id,
+			leaf->format, *leaf->subformat ? " " : "", leaf->subformat, from,
+			to) < 0 ||
+		(snapshots && add_step(p, "snapshots", err,
+				      "the disk is a chain of %zu files; the newest state is "
+				      "extended, the older ones stay with the original",
+				      snapshots + 1) < 0) ||
+		add_step(p, "new disk", err, "%s", mode_sentence(p)) < 0 ||
+		(sv_target_volume(t)->number &&
+			add_step(p, "partition", err, "partition %u from %s to %s",
+				sv_target_volume(t)->number, vfrom, vto) < 0) ||
+		add_step(p, "file system", err, "%s on %s grows to fill it%s%s", fs->type,
+			p->volume, *fs->note ? "; " : "", fs->note) < 0)
+		return -1;
+	for (size_t i = 0; i < t->n_images && p->mode != SV_EXTEND_IN_PLACE; i++) {
+		if (i != t->disk && add_step(p, "other disk", err,
+					    "%s: the new machine gets its own changes file",
+					    t->vm->disks[i].id) < 0)
+			return -1;
+	}
+	if (add_step(p, "check", err, "the result is opened again and compared%s",
+		    x->quick ? "; --quick: the bitmap is not checked against all files" : "") <
+		0)
+		return -1;
+	return p->mode == SV_EXTEND_IN_PLACE
+		       ? 0
+		       : add_step(p, "publish", err, "the finished folder gets its name");
+}
+
+static int warn(struct sv_extend *x, struct sv_err *err)
+{
+	struct sv_extend_plan *p = &x->plan;
+
+	if (p->mode == SV_EXTEND_LINKED &&
+		(sv_list_add(&p->warnings, &p->n_warnings, err,
+			 "do not start the original any more: the new disk reads from it, and is "
+			 "worth nothing once it changes (going back is deleting the new folder)") <
+				0 ||
+			sv_list_add(&p->warnings, &p->n_warnings, err,
+				"a linked VMDK that is larger than its original is not yet "
+				"verified in VMware; QEMU opens it") < 0))
+		return -1;
+	if (p->mode != SV_EXTEND_LINKED && p->mode != SV_EXTEND_IN_PLACE &&
+		x->target.n_images > 1 &&
+		sv_list_add(&p->warnings, &p->n_warnings, err,
+			"the other disks of the new machine read from the original's: do not "
+			"start the original any more, or copy them too") < 0)
+		return -1;
+	if (p->mode == SV_EXTEND_IN_PLACE &&
+		sv_list_add(&p->warnings, &p->n_warnings, err,
+			"the original disk is changed; rollback works until it is first used") <
+			0)
+		return -1;
+	if (*sv_target_disk(&x->target)->table.warning &&
+		sv_list_add(&p->warnings, &p->n_warnings, err, "%s",
+			sv_target_disk(&x->target)->table.warning) < 0)
+		return -1;
+	return 0;
+}
+
+static int fill_sizes(struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err)
+{
+	struct sv_extend_plan *p = &x->plan;
+	const struct sv_guest_volume *v = sv_target_volume(&x->target);
+	uint64_t disk = 0;
+
+	if (p->mode != SV_EXTEND_IN_PLACE && cost_of(x, x->derive, &disk, err) < 0)
+		return -1;
+	p->from = sv_dev_size(sv_image_dev(sv_target_image(&x->target)));
+	p->to = x->target.size;
+	p->volume_from = v->size;
+	p->volume_to = x->target.volume_size;
+	p->volume_used = fs->used;
+	p->volume_id = strdup(v->id);
+	p->volume = v->letter ? sv_format("%c:", v->letter) : strdup(v->id);
+	/* in place each changed byte is written twice to the undo file (old, new) and once */
+	p->writes_bytes = disk + fs->write_bytes * (p->mode == SV_EXTEND_IN_PLACE ? 3 : 1) +
+			  GRAIN_ROUNDING * 64 * SV_KIB + CONFIG_ROOM;
+	p->seconds = 1.0 + (double)p->writes_bytes / (double)COPY_RATE;
+	return p->volume && p->volume_id ? 0 : sv_fail_nomem(err);
+}
+
+static int make_plan(struct sv_extend *x, const struct sv_extend_request *req,
+	struct sv_job *job, struct sv_err *err)
+{
+	struct sv_extend_plan *p = &x->plan;
+	struct sv_fs_grow_plan fs = {0};
+
+	p->mode = req->mode;
+	if (sv_target_open(x->host, req, job, &x->target, err) < 0 ||
+		plan_folder(x, req, err) < 0 ||
+		sv_host_free_space(x->host, x->parent, &p->host_free, err) < 0 ||
+		choose_mode(x, req->mode, err) < 0)
+		return -1;
+	if (p->mode == SV_EXTEND_IN_PLACE ? sv_in_place_check(x, err) < 0
+					  : sv_image_check_limits(sv_target_image(&x->target),
+						    x->derive, x->target.size, err) < 0)
+		return -1;
+	if (check_file_system(x, job, &fs, err) < 0 || fill_sizes(x, &fs, err) < 0 ||
+		check_space(x, err) < 0 || describe(x, &fs, err) < 0)
+		return -1;
+	return warn(x, err);
+}
+
+int sv_extend_open(struct sv_host *host, const struct sv_extend_request *req,
+	struct sv_job *job, struct sv_extend **ret, struct sv_err *err)
+{
+	SV_CLEANUP(sv_extend_closep) struct sv_extend *x = calloc(1, sizeof *x);
+
+	if (!x)
+		return sv_fail_nomem(err);
+	if (!req->allow || !!req->to == !!req->by)
+		return sv_fail(
+			err, SV_USAGE, NULL, "give either the new size or how much more");
+	x->host = host;
+	x->allow = req->allow;
+	x->quick = req->quick;
+	x->no_chkdsk = req->no_chkdsk;
+	x->new_identity = req->new_identity;
+	if (make_plan(x, req, job, err) < 0)
+		return -1;
+	*ret = SV_STEAL(x);
+	return 0;
+}
+
+int sv_extend_run(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
+	struct sv_err *err)
+{
+	return x->plan.mode == SV_EXTEND_IN_PLACE ? sv_extend_in_place(x, job, ret, err)
+						  : sv_extend_into_folder(x, job, ret, err);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of this room share: the open extension, and lists of sentences. */
+#ifndef SV_EXTEND_PRIV_H
+#define SV_EXTEND_PRIV_H
+
+#include "extend/extend.h"
+#include "extend/guest_edit.h"
+#include "extend/manifest.h"
+#include "extend/target.h"
+
+struct sv_extend {
+	struct sv_host *host;
+	struct sv_target target;
+	struct sv_extend_plan plan;
+	char *name;                  /* of the machine, fit for a file name */
+	char *parent;                /* folder in which the result's folder will be made */
+	enum sv_image_derive derive; /* for a linked or copied result */
+	bool quick, no_chkdsk, new_identity;
+	struct sv_allow *allow; /* borrowed */
+};
+
+#define SV_PARTIAL_SUFFIX ".partial"
+#define SV_PARTIAL_MARK                                                                        \
+	"sharevm.partial" /* file in a .partial folder: it is ours, and locked */
+
+/* Appends a printf'ed sentence to a list of strings; -1 on SV_NOMEM. */
+__attribute__((format(printf, 4, 5))) int sv_list_add(
+	char ***list, size_t *n, struct sv_err *err, const char *fmt, ...);
+void sv_list_free(char **list, size_t n);
+
+/* Was this volume's dirty flag set by an extension of ours, and is the disk unchanged since? */
+bool sv_dirty_is_ours(struct sv_host *host, const struct sv_target *t);
+
+/* folder.c: builds and publishes a linked or copied result. */
+int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
+	struct sv_err *err);
+/* inplace.c */
+int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
+	struct sv_err *err);
+/* SV_UNSUPPORTED where the machine cannot be extended in place; else 0. */
+int sv_in_place_check(const struct sv_extend *x, struct sv_err *err);
+
+/* partial.c: removes a .partial folder of ours that an ended run left. SV_BUSY when another
+ * run works in it, SV_EXISTS when it is not ours. 0 also when there is none. */
+int sv_partial_remove(struct sv_host *host, const char *path, struct sv_err *err);
+/* Makes the folder with its mark, and holds the mark's lock in *ret_lock. */
+int sv_partial_make(
+	struct sv_host *host, const char *path, struct sv_dev **ret_lock, struct sv_err *err);
+
+#endif
