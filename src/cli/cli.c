@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What commands share: global options, questions, the frame of JSON documents. */
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const colour_words[] = {"auto", "always", "never", NULL};
+
+#define GLOBAL(field_) .field = offsetof(struct sv_globals, field_)
+
+const struct sv_opt sv_global_options[] = {
+	{SV_OPT_FLAG, "json", GLOBAL(json), .help = "print JSON (progress and errors too)",
+		.more = "The document goes to standard output; progress and errors go to "
+			"standard error, one object a line."},
+	{SV_OPT_FLAG, "plain", GLOBAL(plain), .help = "plain text for scripts: no colour, tabs",
+		.more = "Tables have no heading, and tabs between their columns."},
+	{SV_OPT_FLAG, "dry-run", 'n', GLOBAL(dry_run),
+		.help = "show what would be done; write nothing"},
+	{SV_OPT_FLAG, "yes", 'y', GLOBAL(yes), .help = "answer every question with yes"},
+	{SV_OPT_FLAG, "no-input", GLOBAL(no_input), .help = "never ask",
+		.more = "What would delete or change something then needs \\fB--yes\\fR."},
+	{SV_OPT_CHOICE, "color", .value = "WHEN", GLOBAL(color), .choices = colour_words,
+		.help = "auto, always or never",
+		.more = "Without it, colour is used on a terminal unless \\fBNO_COLOR\\fR is set."},
+	{SV_OPT_FLAG, "quiet", 'q', GLOBAL(quiet), .help = "no progress and no notes"},
+	{SV_OPT_FLAG, "verbose", 'v', GLOBAL(verbose), .help = "tell more"},
+	{SV_OPT_FLAG, "version", GLOBAL(version), .help = "print the version"},
+	{SV_OPT_FLAG, "help", 'h', GLOBAL(help), .help = "print help"},
+	{SV_OPT_END},
+};
+
+static int refuse(struct sv_err *err, const char *question)
+{
+	sv_fail(err, SV_USAGE, NULL, "nobody can be asked: %s", question);
+	return sv_hint(err, "add --yes to go on without a question");
+}
+
+int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_err *err)
+{
+	char answer[64];
+
+	if (cli->global.yes)
+		return 0;
+	if (cli->global.no_input || cli->global.json || !isatty(STDIN_FILENO))
+		return dangerous ? refuse(err, question) : 0;
+	sv_out_in(&cli->msg, SV_STYLE_BOLD, "%s", question);
+	sv_out_f(&cli->msg, dangerous ? " [y/N] " : " [Y/n] ");
+	fflush(cli->msg.file);
+	if (!fgets(answer, sizeof answer, stdin)) {
+		sv_out_nl(&cli->msg);
+		return sv_fail(err, SV_CANCELLED, NULL, "no answer; nothing was changed");
+	}
+	answer[strcspn(answer, "\r\n")] = 0;
+	if (!strcasecmp(answer, "y") || !strcasecmp(answer, "yes") || (!*answer && !dangerous))
+		return 0;
+	return sv_fail(err, SV_CANCELLED, NULL, "nothing was changed");
+}
+
+void sv_doc_begin(struct sv_cli *cli, struct sv_json *j, const char *name)
+{
+	char schema[64];
+
+	snprintf(schema, sizeof schema, "sharevm.%s/1", name);
+	sv_out_json(&cli->out, j);
+	sv_json_object(j);
+	sv_json_kstring(j, "schema", schema);
+}
+
+void sv_doc_end(struct sv_cli *cli, struct sv_json *j)
+{
+	sv_json_end_object(j);
+	sv_out_json_end(&cli->out, j);
+}

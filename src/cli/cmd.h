@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Commands: what one says about itself, the table of all, and what each gets to work with.
+ * A command parses and prints; what it does is one call into a room below.
+ */
+#ifndef SV_CLI_CMD_H
+#define SV_CLI_CMD_H
+
+#include "base/job.h"
+#include "cli/bar.h"
+#include "cli/opt.h"
+#include "cli/out.h"
+#include "io/host.h"
+
+/* Exit codes beside those that an error maps to (sv_exit_code): CLI.md. */
+enum {
+	SV_EXIT_OK = 0,
+	SV_EXIT_FAILED = 1,
+	SV_EXIT_USAGE = 2,
+	SV_EXIT_BUSY = 3,
+	SV_EXIT_PERMISSION = 4,
+	SV_EXIT_REFUSED = 5,
+	SV_EXIT_NO_SPACE = 6,
+	SV_EXIT_PARTLY = 7, /* done or readable in part; what is left was printed */
+	SV_EXIT_FAULTS = 8, /* looked, and found differences or faults */
+	SV_EXIT_INTERRUPTED = 130,
+};
+
+/* Options that every command knows. */
+struct sv_globals {
+	bool json, plain, dry_run, yes, no_input, quiet, verbose, version, help;
+	int color; /* enum sv_colour */
+};
+extern const struct sv_opt sv_global_options[];
+
+/* The first member of every command's argument struct. */
+struct sv_args {
+	struct sv_words operands;
+};
+
+struct sv_cli {
+	struct sv_globals global;
+	struct sv_out out; /* stdout: what was asked for */
+	struct sv_out msg; /* stderr: everything else */
+	struct sv_bar bar;
+	struct sv_job job;
+	struct sv_host *host;
+};
+
+struct sv_example {
+	const char *command; /* "sharevm …" */
+	const char *what;    /* a phrase; "" where the command says it */
+};
+
+struct sv_cmd {
+	const char *name;                  /* "extend", "image info" */
+	const char *summary;               /* a phrase for lists */
+	const char *synopsis;              /* what follows the name: "VM:PATH... DEST" */
+	const struct sv_example *examples; /* ends with {0} */
+	const struct sv_opt *options;      /* ends with SV_OPT_END; field offsets in the args */
+	size_t args_size;                  /* the struct begins with struct sv_args */
+	const char *operand;               /* "VM": named when one is missing */
+	unsigned min_operands, max_operands;
+	enum sv_complete complete; /* what the shell offers for operands */
+	bool hidden;
+	/* Returns an exit code, or -1 with the error raised. */
+	int (*run)(struct sv_cli *cli, const void *args, struct sv_err *err);
+};
+
+/* Every command, in the order of the help; ends with NULL. */
+extern const struct sv_cmd *const sv_commands[];
+
+/* By its words: argv[0] or argv[0] and argv[1]; *ret_used is how many. NULL with SV_USAGE. */
+const struct sv_cmd *sv_cmd_find(
+	char *const *argv, size_t argc, size_t *ret_used, struct sv_err *err);
+
+#define SV_UNLIMITED 100000u /* operands: as many as the system lets a command line have */
+
+/* ---- what commands share ---- */
+
+/*
+ * Asks on the terminal; 0 for yes, -1 with SV_CANCELLED for no. --yes answers yes. Where nobody
+ * can be asked (--no-input, no terminal) a harmless question is taken as yes and a dangerous
+ * one is SV_USAGE, with --yes as hint.
+ */
+int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_err *err);
+
+/* Begins the command's JSON document: {"schema":"sharevm.NAME/1", … */
+void sv_doc_begin(struct sv_cli *cli, struct sv_json *j, const char *name);
+void sv_doc_end(struct sv_cli *cli, struct sv_json *j);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Help screens: see help.h. The text is the commands' own tables. */
+#include "cli/help.h"
+
+#include "base/num.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static const struct sv_example overview[] = {
+	{"sharevm show Win10.vmx", "what is inside, and how full it is"},
+	{"sharevm extend Win10.vmx --to 120G", "give a full C: drive more room"},
+	{"sharevm ls Win10.vmx:C:/Users", "look at files without starting it"},
+	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "take files out of it"},
+	{0},
+};
+
+static void put_examples(struct sv_out *o, const struct sv_example *examples)
+{
+	size_t width = 0;
+
+	sv_out_in(o, SV_STYLE_BOLD, "Examples:");
+	sv_out_nl(o);
+	for (const struct sv_example *e = examples; e->command; e++)
+		width = SV_MAX(width, *e->what ? strlen(e->command) : 0);
+	for (const struct sv_example *e = examples; e->command; e++) {
+		sv_out_spaces(o, 2);
+		sv_out_in(o, SV_STYLE_GOOD, "%s", e->command);
+		if (*e->what) {
+			sv_out_spaces(o, width - strlen(e->command) + 2);
+			sv_out_f(o, "%s", e->what);
+		}
+		sv_out_nl(o);
+	}
+	sv_out_nl(o);
+}
+
+static size_t put_option_name(struct sv_out *o, const struct sv_opt *opt)
+{
+	sv_autofree char *name =
+		opt->letter ? sv_format("-%c, --%s%s%s", opt->letter, opt->name,
+				      opt->value ? " " : "", opt->value ? opt->value : "")
+			    : sv_format("    --%s%s%s", opt->name, opt->value ? " " : "",
+				      opt->value ? opt->value : "");
+
+	if (!name)
+		return 0;
+	if (o)
+		sv_out_f(o, "%s", name);
+	return strlen(name);
+}
+
+static void put_options(struct sv_out *o, const struct sv_opt *table)
+{
+	size_t width = 0;
+
+	for (const struct sv_opt *opt = table; opt->kind != SV_OPT_END; opt++)
+		width = SV_MAX(width, opt->hidden ? 0 : put_option_name(NULL, opt));
+	for (const struct sv_opt *opt = table; opt->kind != SV_OPT_END; opt++) {
+		if (opt->hidden)
+			continue;
+		sv_out_spaces(o, 2);
+		sv_out_spaces(o, width - put_option_name(o, opt) + 2);
+		sv_out_line(o, "%s", opt->help);
+	}
+	if (table->kind != SV_OPT_END)
+		sv_out_nl(o);
+}
+
+static void put_globals(struct sv_out *o)
+{
+	sv_out_in(o, SV_STYLE_DIM,
+		"Always: --json --plain -n/--dry-run -y/--yes --no-input --color=WHEN -q -v -h");
+	sv_out_nl(o);
+}
+
+void sv_help_command(struct sv_out *o, const struct sv_cmd *cmd)
+{
+	put_examples(o, cmd->examples);
+	sv_out_in(o, SV_STYLE_BOLD, "Usage:");
+	sv_out_f(o, " sharevm %s ", cmd->name);
+	sv_out_wrap(o, 16 + strlen(cmd->name), 16 + strlen(cmd->name), cmd->synopsis);
+	put_options(o, cmd->options);
+	put_globals(o);
+}
+
+static void put_commands(struct sv_out *o, const char *group)
+{
+	size_t width = 0;
+
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
+		width = SV_MAX(width, (*c)->hidden ? 0 : strlen((*c)->name));
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
+		if ((*c)->hidden || !sv_starts_with((*c)->name, group))
+			continue;
+		sv_out_spaces(o, 2);
+		sv_out_in(o, SV_STYLE_BOLD, "%s", (*c)->name);
+		sv_out_spaces(o, width - strlen((*c)->name) + 2);
+		sv_out_line(o, "%s", (*c)->summary);
+	}
+	sv_out_nl(o);
+}
+
+void sv_help_all(struct sv_out *o)
+{
+	put_examples(o, overview);
+	sv_out_in(o, SV_STYLE_BOLD, "Usage:");
+	sv_out_line(o, " sharevm COMMAND [OPTION]...      sharevm COMMAND --help");
+	put_commands(o, "");
+	put_globals(o);
+}
+
+void sv_help_group(struct sv_out *o, const char *group)
+{
+	sv_autofree char *prefix = sv_format("%s ", group);
+
+	sv_out_in(o, SV_STYLE_BOLD, "Usage:");
+	sv_out_line(o, " sharevm %s COMMAND      sharevm %s COMMAND --help", group, group);
+	put_commands(o, prefix ? prefix : "");
+	put_globals(o);
+}
+
+bool sv_help_is_group(const char *group)
+{
+	size_t n = strlen(group);
+
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
+		if (strncmp((*c)->name, group, n) == 0 && (*c)->name[n] == ' ')
+			return true;
+	return false;
+}
+
+static int run_help(struct sv_cli *cli, const void *args, struct sv_err *err)
+{
+	const struct sv_words *words = &((const struct sv_args *)args)->operands;
+	const struct sv_cmd *cmd;
+	size_t used;
+
+	if (!words->n) {
+		sv_help_all(&cli->out);
+		return SV_EXIT_OK;
+	}
+	if (words->n == 1 && sv_help_is_group(words->item[0])) {
+		sv_help_group(&cli->out, words->item[0]);
+		return SV_EXIT_OK;
+	}
+	cmd = sv_cmd_find((char *const *)words->item, words->n, &used, err);
+	if (!cmd)
+		return -1;
+	sv_help_command(&cli->out, cmd);
+	return SV_EXIT_OK;
+}
+
+static const struct sv_example examples[] = {
+	{"sharevm help extend", "the help of one command"},
+	{"sharevm help", "all commands"},
+	{"man sharevm-extend", "the whole story"},
+	{0},
+};
+static const struct sv_opt options[] = {{SV_OPT_END}};
+
+const struct sv_cmd sv_cmd_help = {
+	.name = "help",
+	.summary = "help on a command",
+	.synopsis = "[COMMAND]",
+	.examples = examples,
+	.options = options,
+	.args_size = sizeof(struct sv_args),
+	.operand = "COMMAND",
+	.max_operands = 2,
+	.run = run_help,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Errors as people and programs see them, and exit codes: CLI.md. */
+#include "cli/report.h"
+
+#include "cli/cmd.h"
+
+int sv_exit_code(enum sv_code code)
+{
+	switch (code) {
+	case SV_OK:
+		return SV_EXIT_OK;
+	case SV_USAGE:
+		return SV_EXIT_USAGE;
+	case SV_BUSY:
+		return SV_EXIT_BUSY;
+	case SV_PERMISSION:
+		return SV_EXIT_PERMISSION;
+	case SV_UNSUPPORTED:
+		return SV_EXIT_REFUSED;
+	case SV_NOSPACE:
+		return SV_EXIT_NO_SPACE;
+	case SV_CANCELLED:
+		return SV_EXIT_INTERRUPTED;
+	case SV_IO:
+	case SV_NOMEM:
+	case SV_CORRUPT:
+	case SV_NOTFOUND:
+	case SV_EXISTS:
+	case SV_INTERNAL:
+		break;
+	}
+	return SV_EXIT_FAILED;
+}
+
+static void report_json(struct sv_out *msg, const struct sv_err *err)
+{
+	struct sv_json j;
+
+	sv_out_json(msg, &j);
+	j.pretty = false;
+	sv_json_object(&j);
+	sv_json_key(&j, "error");
+	sv_json_object(&j);
+	sv_json_kstring(&j, "code", sv_code_name(err->code));
+	sv_json_kstring(&j, "message", err->message);
+	sv_json_kstring(&j, "path", err->path[0] ? err->path : NULL);
+	sv_json_key(&j, "offset");
+	if (err->has_offset)
+		sv_json_u64(&j, err->offset);
+	else
+		sv_json_null(&j);
+	sv_json_kstring(&j, "hint", err->hint[0] ? err->hint : NULL);
+	sv_json_end_object(&j);
+	sv_json_end_object(&j);
+	sv_out_nl(msg);
+}
+
+void sv_report(struct sv_out *msg, bool json, const struct sv_err *err)
+{
+	if (json) {
+		report_json(msg, err);
+		return;
+	}
+	sv_out_in(msg, SV_STYLE_BAD, "sharevm:");
+	if (err->path[0])
+		sv_out_f(msg, " %s:", err->path);
+	if (err->has_offset)
+		sv_out_f(msg, " offset 0x%llx:", (unsigned long long)err->offset);
+	sv_out_line(msg, " %s", err->message[0] ? err->message : sv_code_name(err->code));
+	if (!err->hint[0])
+		return;
+	sv_out_in(msg, SV_STYLE_BOLD, "hint:");
+	sv_out_line(msg, " %s", err->hint);
+}
