@@ -13,27 +13,27 @@
 #include "io/dev.h"
 
 enum sv_table_kind {
-	SV_TABLE_NONE, /* no table: a file system on the whole disk ("superfloppy"), or nothing
-			*/
+	SV_TABLE_NONE, /* a file system on the whole disk ("superfloppy"), or nothing */
 	SV_TABLE_MBR,
 	SV_TABLE_GPT,
 };
 
-#define SV_PARTITIONS_MAX 1024 /* entries kept; a GPT of 128 is usual, MBR chains end sooner   \
-				*/
+/* Entries kept: a GPT of 128 is usual, MBR chains end sooner. */
+#define SV_PARTITIONS_MAX 1024
 
+/* Places and sizes are in bytes, counted from the disk's start. */
 struct sv_partition {
-	unsigned number;  /* as Linux counts: MBR 1-4, logical from 5 in chain order, GPT slot+1
-			   */
-	uint64_t start;   /* bytes from the disk's start */
-	uint64_t size;    /* bytes, above 0 */
-	uint8_t mbr_type; /* MBR only */
+	unsigned number; /* as Linux: MBR 1-4, logical from 5 in chain order, GPT slot + 1 */
+	uint64_t start;
+	uint64_t size;                   /* above 0 */
+	uint8_t mbr_type;                /* MBR only */
 	uint8_t type_guid[16], guid[16]; /* GPT only, as they lie on the disk */
 	uint64_t attributes;             /* GPT only */
 	char *name;                      /* GPT, UTF-8; "" elsewhere */
 	bool active;                     /* MBR boot flag */
 	bool logical;                    /* MBR, inside the extended one */
 	bool extended;                   /* MBR, the container itself (types 05, 0f, 85) */
+	uint64_t entry;                  /* where its entry lies in the table that was used */
 };
 
 struct sv_table {
@@ -43,19 +43,27 @@ struct sv_table {
 	uint8_t disk_guid[16];      /* GPT */
 	struct sv_partition *parts; /* ordered by start; extended containers included */
 	size_t n;
+	uint64_t *ebrs; /* MBR: every extended boot record in chain order, empty ones too */
+	size_t n_ebrs;
+	bool hybrid; /* GPT whose MBR lists partitions too: the GPT is read, nothing edited */
 	/* GPT: which headers were good. Exactly one good header is usable and is said so. */
 	bool primary_ok, backup_ok;
-	uint64_t gpt_first_usable,
-		gpt_last_usable; /* bytes: start of first, end of last sector */
-	uint64_t gpt_backup_lba; /* as the used header tells */
-	char *warning;           /* "" or a sentence about what was passed over */
+	uint64_t gpt_first_usable; /* start of the first usable sector */
+	uint64_t gpt_last_usable;  /* end of the last one */
+	uint64_t gpt_backup_lba;   /* as the used header tells */
+	uint64_t gpt_backup_area;  /* what entries and header need at the disk's end */
+	char *warning;             /* "" or sentences about what was passed over */
 };
 
 /*
- * Reads the table of a disk. A disk without one gives SV_TABLE_NONE and n = 0. SV_CORRUPT for:
- * partitions that overlap or go beyond the disk, an EBR loop or a chain outside its container,
- * two bad GPT headers, a GPT whose entries cannot be (size not 128*2^n, more than 16 MiB).
- * The sector size is found by the place of "EFI PART" (512 first, then 4096).
+ * Reads the table of a disk. A disk without one gives SV_TABLE_NONE and n = 0; so do the boot
+ * sector of a file system at sector 0, entries that cannot be a table (a status byte other than
+ * 00 and 80, a partition that begins at sector 0), and four empty entries without a disk
+ * signature. SV_CORRUPT for: partitions that overlap or go beyond the disk (GPT: beyond the
+ * usable sectors), an EBR loop or a chain outside its container, two bad GPT headers, a GPT
+ * whose entries cannot be (size not 128*2^n, more than 16 MiB). A GPT counts only when the MBR
+ * announces it (type EE). The sector size is found by the place of "EFI PART" (512 first, then
+ * 4096).
  */
 int sv_table_read(struct sv_dev *disk, struct sv_table *ret, struct sv_err *err);
 void sv_table_free(struct sv_table *t); /* frees the content */
@@ -70,9 +78,11 @@ void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);
 /*
  * What growing partition `number` to `new_size` bytes on a disk of `disk_size` bytes would
  * meet. SV_UNSUPPORTED, with names and a hint, when: another partition is in the way, the end
- * would pass 2 TiB on an MBR (2^32 sectors), the size is not above the present one, the disk
- * is too small; SV_NOTFOUND for a number that is not there. *ret_max (may be NULL) is the
- * largest size that would do on that disk, also when it fails.
+ * would pass 2 TiB on an MBR (2^32 - 1 sectors), the size is not above the present one, the
+ * disk is too small, the MBR is a hybrid, the partition is an extended container or part of a
+ * Windows dynamic disk; SV_NOTFOUND for a number that is not there; SV_USAGE for a size that is
+ * no whole number of sectors. *ret_max (may be NULL) is what sv_table_max_size() tells, also
+ * when it fails; a size up to the very last sector is accepted.
  */
 int sv_table_check_grow(const struct sv_table *t, unsigned number, uint64_t new_size,
 	uint64_t disk_size, uint64_t *ret_max, struct sv_err *err);
@@ -83,11 +93,16 @@ int sv_table_max_size(const struct sv_table *t, unsigned number, uint64_t disk_s
 	uint64_t *ret_size, struct sv_err *err);
 
 /*
- * Edits the table on `disk` (already of its new size): GPT: backup entries and header to the
- * new end, last usable sector, protective MBR, then the primary; the old backup header is
- * erased. MBR: the extended container first, then the logical's EBR. CHS fields are set as
- * Windows does. Order of writes: backup first, then primary. `number` 0 moves the GPT's
- * backup only.
+ * Edits the table on `disk` (already of its new size; `t` may have been read before it grew).
+ * Checks what sv_table_check_grow() checks and that the entry on the disk is the one in `t`.
+ * Order of writes, with a flush after each, so that one good copy of the table exists at every
+ * moment:
+ *   GPT: backup entries, backup header (at the new end), primary entries, primary header, size
+ *        in the protective MBR, then the old backup header is erased. When the primary was the
+ *        bad one, it is written before the backup. Both are good afterwards.
+ *   MBR: the extended container, the link to the logical's EBR, then the entry itself.
+ * End CHS fields are set as Windows does (255 heads, 63 sectors, FE FF FF beyond). `number` 0
+ * moves the GPT's backup only, and does nothing on an MBR.
  */
 int sv_table_grow(struct sv_dev *disk, const struct sv_table *t, unsigned number,
 	uint64_t new_size, struct sv_job *job, struct sv_err *err);
