@@ -189,6 +189,8 @@ int sv_undo_load(
 		if (parse_file(&r, folder, &u->files[i], err) < 0)
 			return -1;
 	}
+	if (r.pos != r.size)
+		return bad(&r, "it goes on after its last file", err);
 	*ret = SV_STEAL(u);
 	return 0;
 }
@@ -235,6 +237,8 @@ static int check_range(struct sv_dev *dev, const struct undo_file *f, const stru
 	uint64_t size = sv_dev_size(dev);
 	uint32_t there = r->off >= size ? 0 : (uint32_t)SV_MIN(r->len, size - r->off);
 
+	if (!there)
+		return 0;
 	if (sv_dev_read(dev, now, there, r->off, err) < 0)
 		return -1;
 	for (uint32_t at = 0; at < there; at += SV_UNDO_SECTOR) {
