@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * VMware's lock folders: `FILE.lck/` beside a file in use, with a member `M12345.lck` for each
+ * holder. A member is text, filled up with NUL bytes to 512:
+ *
+ *     MACHINE PID-START(NAME) NUMBER S|X [PAYLOAD [name=value ...]]
+ *
+ * as open-vm-tools' lib/file/fileLockPrimitive.c and fileLockPosix.c write and read it. MACHINE
+ * is "uuid=" and the mainboard's UUID (Windows, macOS, ESX), or 16 base64 characters of a hash
+ * of the host's name and the MAC address of eth0 (Linux).
+ *
+ * The locks are looked at and never made or removed. What cannot be proved to be a dead
+ * process of this very machine counts as held.
+ */
+#ifndef SV_VM_LOCK_H
+#define SV_VM_LOCK_H
+
+#include "io/host.h"
+#include "io/process.h"
+
+#define SV_LOCK_MEMBER_MAX 4096 /* VMware writes 512 */
+
+struct sv_lock_member {
+	char machine[128];
+	int64_t pid;
+	uint64_t start;                /* 0 where it is not told */
+	char process[SV_PROCESS_NAME]; /* "" where it is not told */
+	bool exclusive;
+};
+
+/* Pure. SV_CORRUPT for anything but the text above. */
+int sv_lock_parse(const void *bytes, size_t n, struct sv_lock_member *ret, struct sv_err *err);
+
+/* Was the member written on that machine? False where it cannot be proved. */
+bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_machine *machine);
+
+/* From harmless to grave: the gravest of several members counts. */
+enum sv_lock_kind {
+	SV_LOCK_NONE,
+	SV_LOCK_STALE,     /* of this machine, and its process is gone */
+	SV_LOCK_WINDOW,    /* VMware's window shows the machine, it need not run */
+	SV_LOCK_ELSEWHERE, /* of another machine, or not provably of this one */
+	SV_LOCK_UNCLEAR,   /* cannot be read or understood: counts as in use */
+	SV_LOCK_HELD,      /* a living process of this machine */
+};
+
+struct sv_lock_finding {
+	enum sv_lock_kind kind;
+	char file[512];   /* the lock file that tells, absolute; "" for SV_LOCK_NONE */
+	char reason[256]; /* "process 4711 (vmware-vmx) holds it" */
+};
+
+/*
+ * Looks at the lock folder of `path` ("/vm/a.vmx" -> "/vm/a.vmx.lck") and, where it says
+ * something graver than *found, replaces *found. Never fails: what goes wrong is
+ * SV_LOCK_UNCLEAR with the reason.
+ */
+void sv_lock_look(struct sv_host *host, const char *path, const struct sv_machine *machine,
+	struct sv_lock_finding *found);
+
+#endif
