@@ -8,6 +8,7 @@
 
 #include "image/image.h"
 #include "io/host.h"
+#include "vm/vmx.h"
 
 enum sv_vm_state {
 	SV_VM_OFF,
@@ -35,22 +36,26 @@ struct sv_vm_disk {
 struct sv_vm {
 	char *name;
 	const char *hypervisor; /* "vmware"; "image" for a bare disk image */
-	char *config;           /* absolute path of the .vmx; of the image for a bare image */
-	char *folder;           /* absolute path of the folder it lies in */
+	char *config;           /* canonical path of the .vmx; of the image for a bare image */
+	char *named;  /* the same as the user named it: absolute, the last link kept */
+	char *folder; /* absolute path of the folder it lies in */
 	enum sv_vm_state state;
 	char *state_reason; /* the proof: "vm.vmx.lck/M12.lck: process 4711 runs"; "" when off
 			     */
+	char *state_file;   /* absolute path of the file that proves it; "" where none does */
+	char *nvram;        /* absolute path of the firmware's variables; "" for none */
 	bool encrypted;
 	bool has_snapshots;
 	bool is_template;         /* .vmsd/.vmx say that linked clones depend on it */
 	struct sv_vm_disk *disks; /* hard disks only, in the order of their ids */
 	size_t n_disks;
-	struct sv_vmx *vmx; /* the parsed configuration; NULL for a bare image */
+	struct sv_vmx *vmx; /* the parsed configuration (vmx.h); NULL for a bare image */
 };
 
 /*
  * `path`: a .vmx, a disk image, or a folder with exactly one .vmx (Fusion's NAME.vmwarevm
- * too). SV_NOTFOUND and SV_USAGE name the candidates.
+ * too). SV_NOTFOUND and SV_USAGE name the candidates. A disk image that a .vmx of its own
+ * folder uses has that machine's state, snapshots and children.
  */
 int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
 void sv_vm_close(struct sv_vm *vm);
@@ -70,6 +75,10 @@ struct sv_vm_clone {
 	const char *const *disks; /* per vm->disks[i]: new value of fileName; NULL keeps it */
 	bool new_identity;        /* uuid.action "create", generated MAC and ids dropped */
 };
+
+/* `name` as a file name with `extension` (".vmx"): what file systems refuse becomes "_". The
+ * clone's nvram is called sv_vm_file_name(name, ".nvram"). Caller frees; NULL on NOMEM. */
+char *sv_vm_file_name(const char *name, const char *extension);
 
 /*
  * The clone's configuration as text: disk paths replaced, displayName set, snapshots and
