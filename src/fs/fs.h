@@ -103,10 +103,9 @@ int sv_fs_walk(
 
 /* ---- helpers over the calls above ---- */
 
-/* A whole small file. Caller frees; SV_CORRUPT when larger than cap. */
+/* A whole small file with a NUL after it (not counted). Caller frees; SV_CORRUPT when larger
+ * than cap. */
 void *sv_fs_read_file(
 	struct sv_fs *fs, const char *path, size_t cap, size_t *ret_n, struct sv_err *err);
-/* Extracts to a new host file: holes kept, the guest's mtime set by the caller. */
-struct sv_fs_driver;
 
 #endif
