@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A file's data for callers: reads, named streams, extents. Where Windows keeps the data of a
+ * file elsewhere and leaves zeros in their place, reading is refused by name.
+ */
+#include "fs/ntfs.h"
+
+#include "base/num.h"
+
+#include <string.h>
+
+static void forget_last(struct sv_ntfs *v)
+{
+	v->last_valid = false;
+	sv_ntfs_stream_close(&v->last);
+	free(v->last_name);
+	v->last_name = NULL;
+}
+
+static int refuse(struct sv_ntfs *v, const char *what, const char *hint, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, sv_dev_name(v->dev), "%s", what);
+	return sv_hint(err, "%s", hint);
+}
+
+/* The unnamed stream of these is a hole as large as the file. */
+static int check_reparse(
+	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
+{
+	SV_CLEANUP(sv_ntfs_object_free) struct sv_ntfs_object o = {0};
+	struct sv_ntfs_attr a;
+	struct ntfs_standard_disk d;
+
+	if (!sv_ntfs_find_attr(base, SV_NTFS_AT_STANDARD, NULL, 0, &a) || !a.resident ||
+		a.value_len < sizeof d)
+		return 0;
+	memcpy(&d, a.value, sizeof d);
+	if (!(sv_get_le32(d.attributes) & SV_WIN_REPARSE))
+		return 0;
+	if (sv_ntfs_describe(v, base, ino, NULL, &o, err) < 0)
+		return -1;
+	if (o.st.reparse_tag == SV_TAG_WOF)
+		return refuse(v, "the data are packed by Windows (CompactOS, WOF)",
+			"unpack it in the guest with: compact /u /exe FILE", err);
+	if (o.st.reparse_tag == SV_TAG_DEDUP)
+		return refuse(v, "the data lie in Windows' deduplication store",
+			"restore it in the guest with: Expand-DedupFile FILE", err);
+	if ((o.st.reparse_tag & SV_TAG_CLOUD_MASK) == SV_TAG_CLOUD && o.st.sparse)
+		return refuse(v, "the data lie in the cloud and not on this disk",
+			"make the file available offline in the guest first", err);
+	return 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Opens the stream, or takes the one that was read last. A file may have no unnamed one. */
+static int open_data(struct sv_ntfs *v, uint64_t ino, const char *name, struct sv_err *err)
+{
+	sv_autorecord struct sv_ntfs_record base = {0};
+	uint8_t units[2 * SV_NTFS_NAME_MAX];
+	struct sv_err why = SV_ERR_INIT;
+	unsigned len = 0;
+
+	if (v->last_valid && v->last_ino == ino && same_name(v->last_name, name))
+		return 0;
+	forget_last(v);
+	if (sv_ntfs_load(v, ino, false, &base, err) < 0)
+		return -1;
+	if (!name && base.is_dir)
+		return sv_fail(err, SV_USAGE, sv_dev_name(v->dev),
+			"record %llu of $MFT is a folder", (unsigned long long)ino);
+	if (name ? !sv_ntfs_name_from_utf8(name, strlen(name), units, &len)
+		 : check_reparse(v, &base, ino, err) < 0)
+		return name ? sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev),
+				      "there is no stream \"%s\"", name)
+			    : -1;
+	if (sv_ntfs_stream_open(v, &base, ino, SV_NTFS_AT_DATA, units, len, &v->last, &why) <
+		0) {
+		if (why.code != SV_NOTFOUND || name) {
+			sv_err_copy(err, &why);
+			return -1;
+		}
+		v->last.resident = true;
+	}
+	if (name && !(v->last_name = strdup(name))) {
+		forget_last(v);
+		return sv_fail_nomem(err);
+	}
+	v->last_ino = ino;
+	v->last_valid = true;
+	return 0;
+}
+
+int sv_ntfs_read(struct sv_fs *fs, uint64_t ino, const char *stream, void *buf, size_t n,
+	uint64_t off, size_t *ret_got, struct sv_err *err)
+{
+	struct sv_ntfs *v = sv_ntfs_of(fs);
+
+	if (open_data(v, ino, stream && stream[0] ? stream : NULL, err) < 0)
+		return -1;
+	return sv_ntfs_stream_read(v, &v->last, buf, n, off, ret_got, err);
+}
+
+struct streams {
+	sv_fs_stream_fn fn;
+	void *user;
+};
+
+static int take_stream(void *user, const struct sv_ntfs_attr *a, struct sv_err *err)
+{
+	struct streams *s = user;
+	char name[SV_NTFS_NAME_UTF8];
+
+	(void)err;
+	if (a->type != SV_NTFS_AT_DATA || !a->name_len || a->lowest)
+		return 0;
+	sv_ntfs_name_to_utf8(a->name, a->name_len, name);
+	return s->fn(s->user, name, a->size);
+}
+
+int sv_ntfs_streams(
+	struct sv_fs *fs, uint64_t ino, sv_fs_stream_fn fn, void *user, struct sv_err *err)
+{
+	sv_autorecord struct sv_ntfs_record base = {0};
+	struct streams s = {fn, user};
+	struct sv_ntfs *v = sv_ntfs_of(fs);
+
+	if (sv_ntfs_load(v, ino, false, &base, err) < 0)
+		return -1;
+	return sv_ntfs_each_attr(v, &base, ino, NULL, take_stream, &s, err);
+}
+
+int sv_ntfs_extents(
+	struct sv_fs *fs, uint64_t ino, sv_fs_extent_fn fn, void *user, struct sv_err *err)
+{
+	sv_autorecord struct sv_ntfs_record base = {0};
+	sv_autostream struct sv_ntfs_stream s = {0};
+	struct sv_err why = SV_ERR_INIT;
+	struct sv_ntfs *v = sv_ntfs_of(fs);
+	const uint64_t cluster = v->geo.cluster_size;
+
+	if (sv_ntfs_load(v, ino, false, &base, err) < 0)
+		return -1;
+	if (sv_ntfs_stream_open(v, &base, ino, SV_NTFS_AT_DATA, NULL, 0, &s, &why) < 0) {
+		sv_err_copy(err, &why);
+		return why.code == SV_NOTFOUND ? 0 : -1;
+	}
+	for (size_t i = 0; i < s.runs.n && s.runs.v[i].vcn * cluster < s.size; i++) {
+		const struct sv_ntfs_run *r = &s.runs.v[i];
+		uint64_t off = r->vcn * cluster;
+		int rc = fn(user, off,
+			r->lcn == SV_NTFS_HOLE ? SV_NO_HOST_OFFSET : r->lcn * cluster,
+			SV_MIN(r->len * cluster, s.size - off));
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
