@@ -171,6 +171,7 @@ static int parse(json_t *root, const char *path, struct sv_manifest *m, struct s
 		take_names(root, "pending", path, &m->pending, &m->n_pending, err) < 0)
 		return -1;
 	m->asks_check = json_is_true(json_object_get(root, "asks_check"));
+	m->used = json_is_true(json_object_get(root, "used"));
 	if (!is_plain_name(m->config))
 		return bad_field(path, "config", err);
 	if (!is_plain_name(m->disk))
@@ -254,6 +255,7 @@ static void print(const struct sv_manifest *m, struct sv_str *out)
 	sv_json_ku64(&j, "from", m->from);
 	sv_json_ku64(&j, "to", m->to);
 	sv_json_kbool(&j, "asks_check", m->asks_check);
+	sv_json_kbool(&j, "used", m->used);
 	print_files(&j, "made", m->made, m->n_made);
 	print_files(&j, "originals", m->originals, m->n_originals);
 	sv_json_key(&j, "pending");
@@ -357,6 +359,10 @@ bool sv_manifest_was_used(
 {
 	char why[SV_IDENTITY_WHY];
 
+	if (m->used) {
+		*ret_why = strdup("it was used before it was flattened");
+		return true;
+	}
 	for (size_t i = 0; i < m->n_made; i++) {
 		sv_autofree char *path = sv_path_join(dir, m->made[i].name);
 

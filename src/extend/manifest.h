@@ -35,6 +35,7 @@ struct sv_manifest {
 	char *volume;      /* id of the volume that grew: "disk0p2" */
 	uint64_t from, to; /* bytes of the virtual disk */
 	bool asks_check;   /* the volume was left asking the guest for a check */
+	bool used;         /* known to be used: what is recorded below was recorded later */
 	struct sv_manifest_file *made;
 	size_t n_made;
 	struct sv_manifest_file *originals;

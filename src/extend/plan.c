@@ -60,6 +60,24 @@ static char *file_name_of(const char *name)
 	return safe;
 }
 
+/* "NAME-extended"; of a machine that is a result already, "NAME-extended-2" and so on. */
+static char *result_name(const char *vm_name)
+{
+	sv_autofree char *name = file_name_of(vm_name);
+	char *mark = name ? strstr(name, "-extended") : NULL, *end;
+	unsigned long n = 1;
+
+	if (!mark || (mark[9] && mark[9] != '-'))
+		return name ? sv_format("%s-extended", name) : NULL;
+	if (mark[9]) {
+		n = strtoul(mark + 10, &end, 10);
+		if (*end || n < 1 || n > 1000000)
+			return sv_format("%s-extended", name);
+	}
+	*mark = 0;
+	return sv_format("%s-extended-%lu", name, n + 1);
+}
+
 /* Where the result goes: NAME-extended beside the machine's folder, or beside a bare image. */
 static int plan_folder(
 	struct sv_extend *x, const struct sv_extend_request *req, struct sv_err *err)
@@ -70,8 +88,8 @@ static int plan_folder(
 	sv_autofree char *into = NULL;
 	sv_autofree char *base = NULL;
 
-	x->name = file_name_of(vm->name);
 	p->vm_name = strdup(vm->name);
+	x->name = result_name(vm->name);
 	if (!beside || !x->name || !p->vm_name)
 		return sv_fail_nomem(err);
 	if (p->mode == SV_EXTEND_IN_PLACE) {
@@ -80,7 +98,7 @@ static int plan_folder(
 		x->parent = sv_path_dir(vm->disks[x->target.disk].path);
 		return p->folder && p->config && x->parent ? 0 : sv_fail_nomem(err);
 	}
-	into = req->into ? strdup(req->into) : sv_format("%s/%s-extended", beside, x->name);
+	into = req->into ? strdup(req->into) : sv_format("%s/%s", beside, x->name);
 	while (into && strlen(into) > 1 && sv_ends_with(into, "/"))
 		into[strlen(into) - 1] = 0;
 	base = into ? sv_path_dir(into) : NULL;

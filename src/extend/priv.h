@@ -20,6 +20,9 @@ struct sv_extend {
 };
 
 #define SV_PARTIAL_SUFFIX ".partial"
+#define SV_FLATTEN_PARTIAL                                                                     \
+	"flatten.partial" /* folder inside a result, while it is flattened                     \
+			   */
 #define SV_PARTIAL_MARK                                                                        \
 	"sharevm.partial" /* file in a .partial folder: it is ours, and locked */
 

@@ -123,7 +123,8 @@ struct sv_dev *sv_window_open(struct sv_dev *under, uint64_t start, uint64_t len
 
 /*
  * Writes are kept in memory (4 KiB pages) above a device that is never written. `size` may be
- * larger than the lower device: the tail reads as zeros. At most `cap` bytes of pages.
+ * larger than the lower device: the tail reads as zeros. At most `cap` bytes of pages. It can
+ * be resized: what was cut off reads as zeros when it grows again.
  * sv_overlay_next() walks what was written in order: from *pos on, gives the next run of
  * changed pages (start, length clipped to the size), returns false at the end.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Two devices whose data is a page map: the overlay, which keeps writes above a device that is
- * never written, and the sparse memory device, which is an overlay above nothing.
+ * The overlay: keeps writes in a page map above a device that is never written. The sparse
+ * memory device is an overlay above nothing.
  */
 #include "io/dev.h"
 
@@ -13,6 +13,7 @@
 struct overlay {
 	struct sv_dev dev;
 	struct sv_dev *under; /* NULL for a memory device */
+	uint64_t visible; /* bytes of it that show through; shrinking hides the rest for good */
 	struct sv_pagemap *pages;
 };
 
@@ -25,8 +26,7 @@ static struct overlay *of(struct sv_dev *d)
 static int read_under(
 	struct overlay *o, uint8_t *buf, size_t n, uint64_t off, struct sv_err *err)
 {
-	uint64_t under_size = o->under ? sv_dev_size(o->under) : 0;
-	size_t inside = off >= under_size ? 0 : (size_t)SV_MIN(n, under_size - off);
+	size_t inside = off >= o->visible ? 0 : (size_t)SV_MIN(n, o->visible - off);
 
 	memset(buf + inside, 0, n - inside);
 	return inside ? sv_dev_read(o->under, buf, inside, off, err) : 0;
@@ -101,7 +101,7 @@ static int overlay_extent(
 	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {
 	struct overlay *o = of(d);
-	uint64_t page = off / SV_PAGE, next, under_size = o->under ? sv_dev_size(o->under) : 0;
+	uint64_t page = off / SV_PAGE, next;
 
 	if (sv_pagemap_get(o->pages, page)) {
 		uint64_t end = page + 1;
@@ -114,8 +114,8 @@ static int overlay_extent(
 	}
 	if (sv_pagemap_next(o->pages, page, &next))
 		max = SV_MIN(max, next * SV_PAGE - off);
-	if (off < under_size)
-		return sv_dev_extent(o->under, off, max, ret, err);
+	if (off < o->visible)
+		return sv_dev_extent(o->under, off, SV_MIN(max, o->visible - off), ret, err);
 	ret->length = max;
 	ret->kind = SV_EXTENT_HOLE;
 	return 0;
@@ -125,12 +125,11 @@ static int overlay_discard(struct sv_dev *d, uint64_t off, uint64_t len, struct 
 {
 	static const uint8_t zeros[SV_PAGE];
 	struct overlay *o = of(d);
-	uint64_t under_size = o->under ? sv_dev_size(o->under) : 0;
 
 	while (len) {
 		uint64_t run = SV_MIN(len, SV_PAGE - off % SV_PAGE);
 
-		if (run == SV_PAGE && off >= under_size)
+		if (run == SV_PAGE && off >= o->visible)
 			sv_pagemap_drop(o->pages, off / SV_PAGE);
 		else if (overlay_pwrite(d, zeros, (size_t)run, off, err) < 0)
 			return -1;
@@ -153,6 +152,7 @@ static int overlay_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	last = size % SV_PAGE ? sv_pagemap_get(o->pages, size / SV_PAGE) : NULL;
 	if (last && size < d->size)
 		memset(last + size % SV_PAGE, 0, SV_PAGE - size % SV_PAGE);
+	o->visible = SV_MIN(o->visible, size);
 	return 0;
 }
 
@@ -171,21 +171,12 @@ static const struct sv_dev_ops overlay_ops = {
 	.pwrite = overlay_pwrite,
 	.extent = overlay_extent,
 	.discard = overlay_discard,
-	.close = overlay_close,
-};
-
-static const struct sv_dev_ops sparse_ops = {
-	.kind = "memory",
-	.pread = overlay_pread,
-	.pwrite = overlay_pwrite,
-	.extent = overlay_extent,
-	.discard = overlay_discard,
 	.resize = overlay_resize,
 	.close = overlay_close,
 };
 
-static struct sv_dev *open_over(struct sv_dev *under, const struct sv_dev_ops *ops,
-	uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
+static struct sv_dev *open_over(struct sv_dev *under, uint64_t size, uint64_t cap,
+	const char *name, struct sv_err *err)
 {
 	struct overlay *o = calloc(1, sizeof *o);
 
@@ -194,24 +185,25 @@ static struct sv_dev *open_over(struct sv_dev *under, const struct sv_dev_ops *o
 		return NULL;
 	}
 	o->pages = sv_pagemap_new(cap, err);
-	if (!o->pages || sv_dev_init(&o->dev, ops, name, size, true, err) < 0) {
+	if (!o->pages || sv_dev_init(&o->dev, &overlay_ops, name, size, true, err) < 0) {
 		sv_pagemap_free(o->pages);
 		free(o);
 		return NULL;
 	}
 	o->under = sv_dev_ref(under);
+	o->visible = under ? SV_MIN(size, sv_dev_size(under)) : 0;
 	return &o->dev;
 }
 
 struct sv_dev *sv_overlay_open(
 	struct sv_dev *under, uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
 {
-	return open_over(under, &overlay_ops, size, cap, name, err);
+	return open_over(under, size, cap, name, err);
 }
 
 struct sv_dev *sv_sparse_open(uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
 {
-	return open_over(NULL, &sparse_ops, size, cap, name, err);
+	return open_over(NULL, size, cap, name, err);
 }
 
 bool sv_overlay_next(

@@ -5,8 +5,9 @@
  *
  * Reads through the stage see the staged state. Files opened for writing are opened read-only
  * below; opening a path again, in whatever mode, shows the same staged content. New files are
- * memory. unlink, rename and make_dir work on what was made in the stage, and are
- * SV_UNSUPPORTED for real names. One thread.
+ * memory. unlink and rename work on what was made in the stage (a rename over a real file, as
+ * sv_publish_file() makes, gives it the new content); other changes of names are
+ * SV_UNSUPPORTED. One thread.
  */
 #ifndef SV_IO_STAGE_H
 #define SV_IO_STAGE_H
@@ -14,7 +15,7 @@
 #include "base/job.h"
 #include "io/host.h"
 
-/* At most `cap` bytes of changes over all files (SV_NOMEM beyond it). `under` is borrowed. */
+/* At most `cap` bytes of changes to each file (SV_NOMEM beyond it). `under` is borrowed. */
 struct sv_host *sv_stage_new(struct sv_host *under, uint64_t cap, struct sv_err *err);
 
 struct sv_staged_file {
@@ -24,7 +25,7 @@ struct sv_staged_file {
 	struct sv_dev *dev;          /* its staged content; borrowed */
 };
 
-/* The files that were created, resized or written, in the order of their first change. */
+/* The files that were created, resized or written, in the order of their first opening. */
 size_t sv_stage_files(const struct sv_host *stage);
 struct sv_staged_file sv_stage_file(const struct sv_host *stage, size_t i);
 /* From pos on, the next run of bytes of file i that were written; false at the end. */

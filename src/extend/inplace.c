@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Extends a disk where it lies. The whole change is made in a stage (memory) and looked at
+ * there; the undo file with every old and new byte is published; only then are the files
+ * written; last, the manifest says that the change is complete. Cut off anywhere, the disk is
+ * as before or rollback brings it back.
+ */
+#include "extend/priv.h"
+
+#include "base/num.h"
+#include "base/str.h"
+#include "extend/undo.h"
+#include "io/stage.h"
+
+#include <string.h>
+#include <time.h>
+
+struct in_place {
+	struct sv_extend *x;
+	const char *disk; /* path of the image, as the configuration names it */
+	char *undo_path, *manifest_path;
+	char undo_id[SV_UNDO_ID];
+	struct sv_host *stage;
+	struct sv_edit edit;
+	struct sv_manifest *manifest;
+	unsigned files_compared;
+	uint64_t bytes;
+};
+
+int sv_in_place_check(const struct sv_extend *x, struct sv_err *err)
+{
+	const struct sv_vm *vm = x->target.vm;
+	const char *disk = vm->disks[x->target.disk].path;
+	struct sv_undo_files beside;
+	bool cut_off;
+
+	if (sv_image_links(sv_target_image(&x->target)) > 1 || vm->has_snapshots ||
+		vm->is_template) {
+		sv_fail(err, SV_UNSUPPORTED, disk,
+			"a disk with snapshots or clones cannot be extended in place");
+		return sv_hint(err,
+			"leave --in-place away: the extended machine gets a folder of "
+			"its own, and the snapshots stay with the original");
+	}
+	if (sv_undo_find(x->host, disk, &beside, err) < 0)
+		return -1;
+	cut_off = beside.state == SV_UNDO_CUT_OFF;
+	sv_undo_files_free(&beside);
+	if (!cut_off)
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, disk,
+		"an earlier in-place extension of this disk was cut off");
+	return sv_hint(err, "undo it first: sharevm rollback '%s'", vm->config);
+}
+
+/* ---- the change, in memory ---- */
+
+static int open_staged(
+	struct in_place *ip, bool writable, struct sv_image **ret, struct sv_err *err)
+{
+	struct sv_image_opts opts = {.writable = writable, .allow = ip->x->allow};
+
+	return sv_image_open(ip->stage, ip->disk, &opts, ret, err);
+}
+
+static int change_staged(struct in_place *ip, struct sv_job *job, struct sv_err *err)
+{
+	SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
+
+	if (open_staged(ip, true, &image, err) < 0)
+		return -1;
+	if (ip->x->target.size > sv_dev_size(sv_image_dev(image)) &&
+		sv_image_grow(image, ip->x->target.size, err) < 0)
+		return -1;
+	return sv_edit_write(&ip->edit, sv_image_dev(image), job, &ip->bytes, err);
+}
+
+static int check_disk(
+	struct in_place *ip, struct sv_host *host, struct sv_job *job, struct sv_err *err)
+{
+	SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
+	struct sv_image_opts opts = {.allow = ip->x->allow};
+
+	if (sv_image_open(host, ip->disk, &opts, &image, err) < 0)
+		return -1;
+	if (sv_edit_compare(&ip->edit, sv_image_dev(image), job, err) < 0)
+		return -1;
+	return sv_edit_check(&ip->edit, sv_image_dev(image), job, &ip->files_compared, err);
+}
+
+static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
+{
+	struct sv_extend *x = ip->x;
+
+	if (sv_edit_make(&x->target, !x->no_chkdsk, x->quick, job, &ip->edit, err) < 0 ||
+		sv_edit_check(&ip->edit, ip->edit.overlay, job, &ip->files_compared, err) < 0)
+		return -1;
+	ip->stage = sv_stage_new(x->host, SV_EDIT_CAP, err);
+	if (!ip->stage || change_staged(ip, job, err) < 0)
+		return -1;
+	return check_disk(ip, ip->stage, job, err);
+}
+
+/* ---- the change, on the disk ---- */
+
+static int fill_manifest(struct in_place *ip, struct sv_err *err)
+{
+	const struct sv_extend *x = ip->x;
+	struct sv_manifest *m = ip->manifest;
+	size_t n = sv_stage_files(ip->stage);
+
+	m->name = strdup(x->name);
+	m->mode = strdup("in-place");
+	m->undo = strdup(ip->undo_id);
+	m->config = strdup(sv_path_base(x->target.vm->config));
+	m->disk = strdup(sv_path_base(ip->disk));
+	m->volume = strdup(x->plan.volume_id);
+	m->from = x->plan.from;
+	m->to = x->plan.to;
+	m->asks_check = !x->no_chkdsk;
+	if (!m->name || !m->mode || !m->undo || !m->config || !m->disk || !m->volume)
+		return sv_fail_nomem(err);
+	/* the changed files are recorded as originals: by their whole path */
+	for (size_t i = 0; i < n; i++) {
+		if (sv_manifest_add_original(
+			    m, x->host, sv_stage_file(ip->stage, i).path, true, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int drop_old_manifest(struct in_place *ip, struct sv_err *err)
+{
+	if (!sv_host_exists(ip->x->host, ip->manifest_path))
+		return 0;
+	if (sv_host_unlink(ip->x->host, ip->manifest_path, err) < 0)
+		return -1;
+	return sv_host_sync_dir(ip->x->host, ip->x->parent, err);
+}
+
+static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
+{
+	struct sv_host *host = ip->x->host;
+
+	if (sv_vm_refresh_state(host, ip->x->target.vm, err) < 0 ||
+		sv_vm_require_off(ip->x->target.vm, err) < 0 || sv_job_check(job, err) < 0)
+		return -1;
+	/* the new undo file takes the old one's place in one step; the old manifest names the
+	 * old one's id, so that from here to the end the change counts as cut off */
+	if (sv_undo_write(host, ip->undo_path, ip->stage, ip->undo_id, err) < 0 ||
+		drop_old_manifest(ip, err) < 0 || sv_stage_apply(ip->stage, job, err) < 0 ||
+		check_disk(ip, host, job, err) < 0 || fill_manifest(ip, err) < 0)
+		return -1;
+	return sv_manifest_save(host, ip->manifest_path, ip->manifest, err);
+}
+
+/* After a failure in commit(): as far as the files are changed, they go back. */
+static void go_back(struct in_place *ip)
+{
+	SV_CLEANUP(sv_undo_freep) struct sv_undo *undo = NULL;
+	struct sv_host *host = ip->x->host;
+
+	if (sv_undo_load(host, ip->undo_path, &undo, NULL) < 0 ||
+		strcmp(sv_undo_id(undo), ip->undo_id) != 0 ||
+		sv_undo_check(host, undo, false, NULL, NULL) < 0 ||
+		sv_undo_apply(host, undo, false, NULL, NULL) < 0)
+		return; /* the undo file stays: rollback can do it later */
+	sv_host_unlink(host, ip->undo_path, NULL);
+	sv_host_sync_dir(host, ip->x->parent, NULL);
+}
+
+static int fill_result(
+	struct in_place *ip, double seconds, struct sv_extend_result *r, struct sv_err *err)
+{
+	const struct sv_extend_plan *p = &ip->x->plan;
+	uint64_t was_free = sv_target_volume(&ip->x->target)->info.free;
+
+	r->folder = strdup("");
+	r->config = strdup(p->config);
+	r->bytes_written = ip->bytes;
+	r->seconds = seconds;
+	r->disk_before = p->from;
+	r->disk_after = p->to;
+	r->volume_before = p->volume_from;
+	r->volume_after = p->volume_to;
+	r->free_before = was_free;
+	r->free_after = was_free + (p->volume_to - p->volume_from);
+	if (!r->folder || !r->config)
+		return sv_fail_nomem(err);
+	if (sv_list_add(&r->verified, &r->n_verified, err,
+		    "the old bytes are kept in %s: `sharevm rollback` puts them back until the "
+		    "disk is used",
+		    sv_path_base(ip->undo_path)) < 0 ||
+		sv_list_add(&r->verified, &r->n_verified, err,
+			"the new partition table is valid, and all other partitions are "
+			"unchanged") < 0 ||
+		sv_list_add(&r->verified, &r->n_verified, err,
+			"the new file system opens and fills its partition") < 0)
+		return -1;
+	return sv_list_add(&r->verified, &r->n_verified, err,
+		"%u files, picked at random, have the same content as before",
+		ip->files_compared);
+}
+
+static int run(struct in_place *ip, struct sv_job *job, struct sv_err *err)
+{
+	ip->undo_path = sv_format("%s%s", ip->disk, SV_UNDO_SUFFIX);
+	ip->manifest_path = sv_format("%s%s", ip->disk, SV_MANIFEST_IN_PLACE);
+	ip->manifest = calloc(1, sizeof *ip->manifest);
+	if (!ip->undo_path || !ip->manifest_path || !ip->manifest)
+		return sv_fail_nomem(err);
+	if (prepare(ip, job, err) < 0)
+		return -1;
+	if (commit(ip, job, err) < 0) {
+		go_back(ip);
+		return -1;
+	}
+	return 0;
+}
+
+int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
+	struct sv_err *err)
+{
+	struct in_place ip = {.x = x, .disk = x->target.vm->disks[x->target.disk].path};
+	struct sv_extend_result r = {0};
+	struct timespec began, now;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	rc = run(&ip, job, err);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (rc == 0)
+		rc = fill_result(&ip,
+			(double)(now.tv_sec - began.tv_sec) +
+				(double)(now.tv_nsec - began.tv_nsec) / 1e9,
+			&r, err);
+	sv_edit_free(&ip.edit);
+	sv_host_close(ip.stage);
+	sv_manifest_free(ip.manifest);
+	free(ip.undo_path);
+	free(ip.manifest_path);
+	if (rc == 0)
+		*ret = r;
+	else
+		sv_extend_result_free(&r);
+	return rc;
+}
