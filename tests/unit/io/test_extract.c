@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "unit.h"
+
+#include "base/num.h"
+#include "base/str.h"
+#include "io/extract.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct sv_extract_meta some_meta = {
+	.mtime_sec = 1234567890, .mtime_nsec = 123456700, .mode = 0640};
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* A folder "in" to write to, and one "out" beside it that must stay empty. */
+static int set_up(void **state)
+{
+	char *top = strdup("/tmp/sharevm-extract-XXXXXX");
+
+	*state = top;
+	return mkdtemp(top) && chdir(top) == 0 && mkdir("in", 0755) == 0 &&
+			       mkdir("out", 0755) == 0
+		       ? 0
+		       : -1;
+}
+
+static int tear_down(void **state)
+{
+	int rc = chdir("/") || nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+
+	free(*state);
+	return rc;
+}
+
+static struct sv_extract *open_in(void)
+{
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_extract *x = NULL;
+
+	assert_ok(sv_extract_open("in", &x, &err));
+	return x;
+}
+
+static int put(struct sv_extract *x, const char *name, bool replace, struct sv_err *err)
+{
+	if (sv_extract_begin(x, name, replace, err) || sv_extract_write(x, "hello", 5, 0, err))
+		return -1;
+	return sv_extract_finish(x, 5, &some_meta, err);
+}
+
+static void writes_a_tree_with_times_and_modes(void **state)
+{
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	assert_ok(sv_extract_enter(x, "a", &err));
+	assert_ok(sv_extract_enter(x, "b", &err));
+	assert_ok(put(x, "file", false, &err));
+	assert_ok(sv_extract_leave(x, &some_meta, &err));
+	assert_ok(sv_extract_leave(x, &some_meta, &err));
+	sv_extract_close(x);
+	assert_int_equal(stat("in/a/b/file", &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
+	assert_int_equal(st.st_mtim.tv_nsec, 123456700);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(stat("in/a", &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
+}
+
+static void refuses_names_that_lead_elsewhere(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "../out/x", "/etc/x", "a/b"};
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < SV_ARRAY_LEN(bad); i++) {
+		assert_fails(put(x, bad[i], true, &err), SV_UNSUPPORTED, UINT64_MAX);
+		assert_fails(sv_extract_enter(x, bad[i], &err), SV_UNSUPPORTED, UINT64_MAX);
+		assert_fails(sv_extract_link(x, bad[i], "x", true, &err), SV_UNSUPPORTED,
+			UINT64_MAX);
+	}
+	sv_extract_close(x);
+	assert_int_equal(rmdir("out"), 0); /* still empty */
+}
+
+/* A link that the guest made first, then a folder and a file of the same name. */
+static void never_goes_through_a_link(void **state)
+{
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	assert_ok(sv_extract_link(x, "trap", "../out", false, &err));
+	assert_int_equal(sv_extract_enter(x, "trap", &err), -1);
+	assert_ok(sv_extract_link(x, "file", "../out/file", false, &err));
+	assert_fails(put(x, "file", false, &err), SV_EXISTS, UINT64_MAX);
+	assert_ok(put(x, "file", true, &err));
+	assert_int_equal(lstat("in/file", &st), 0);
+	assert_true(S_ISREG(st.st_mode)); /* the link was replaced, not followed */
+	sv_extract_close(x);
+	assert_int_equal(rmdir("out"), 0);
+}
+
+static void keeps_what_exists_unless_told(void **state)
+{
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+
+	(void)state;
+	assert_ok(put(x, "file", false, &err));
+	assert_fails(put(x, "file", false, &err), SV_EXISTS, UINT64_MAX);
+	assert_string_equal(err.path, "in/file");
+	assert_ok(put(x, "file", true, &err));
+	assert_int_equal(mkdir("in/dir", 0755), 0);
+	assert_fails(put(x, "dir", true, &err), SV_EXISTS, UINT64_MAX);
+	sv_extract_close(x);
+}
+
+static void leaves_no_part_of_an_unfinished_file(void **state)
+{
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+
+	(void)state;
+	assert_ok(sv_extract_begin(x, "file", false, &err));
+	assert_ok(sv_extract_write(x, "hello", 5, 0, &err));
+	sv_extract_close(x);
+	assert_int_equal(rmdir("in"), 0);
+}
+
+static void replaces_a_part_of_a_run_that_was_killed(void **state)
+{
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+
+	(void)state;
+	close(open("in/.file.sharevm-part", O_CREAT | O_WRONLY, 0644));
+	assert_ok(put(x, "file", false, &err));
+	assert_int_equal(access("in/.file.sharevm-part", F_OK), -1);
+	sv_extract_close(x);
+}
+
+static void keeps_holes(void **state)
+{
+	static uint8_t piece[1 << 20];
+	struct sv_extract *x = open_in();
+	struct sv_err err = SV_ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	piece[8192] = 1;
+	assert_ok(sv_extract_begin(x, "file", false, &err));
+	assert_ok(sv_extract_write(x, piece, sizeof piece, 0, &err));
+	assert_ok(sv_extract_finish(x, 64 << 20, &some_meta, &err));
+	sv_extract_close(x);
+	assert_int_equal(stat("in/file", &st), 0);
+	assert_int_equal(st.st_size, 64 << 20);
+	assert_true(st.st_blocks * 512 <= 65536);
+}
+
+int main(void)
+{
+#define EACH(test_) cmocka_unit_test_setup_teardown(test_, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		EACH(writes_a_tree_with_times_and_modes),
+		EACH(refuses_names_that_lead_elsewhere),
+		EACH(never_goes_through_a_link),
+		EACH(keeps_what_exists_unless_told),
+		EACH(leaves_no_part_of_an_unfinished_file),
+		EACH(replaces_a_part_of_a_run_that_was_killed),
+		EACH(keeps_holes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
