@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A machine opened for looking: see machine.h. */
+#include "cli/machine.h"
+
+#include "extend/extend.h"
+
+#include <string.h>
+
+/* Stands for a disk that cannot be opened, so that the others keep their numbers. */
+#define EMPTY_DISK 4096
+
+void sv_machine_close(struct sv_machine *m)
+{
+	if (!m)
+		return;
+	sv_guest_close(m->guest);
+	for (size_t i = 0; m->disks && i < m->vm->n_disks; i++)
+		sv_image_close(m->disks[i].image);
+	free(m->disks);
+	sv_vm_close(m->vm);
+	free(m);
+}
+
+int sv_allow_words(struct sv_cli *cli, const struct sv_words *dirs, struct sv_allow **ret,
+	struct sv_err *err)
+{
+	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = sv_allow_new(err);
+
+	if (!allow)
+		return -1;
+	for (size_t i = 0; i < dirs->n; i++)
+		if (sv_allow_add_dir(allow, cli->host, dirs->item[i], err))
+			return -1;
+	*ret = SV_STEAL(allow);
+	return 0;
+}
+
+/* Opens every disk that can be; -1 only where none can. */
+static int open_disks(struct sv_cli *cli, struct sv_machine *m, const struct sv_allow *allow,
+	struct sv_err *err)
+{
+	struct sv_image_opts opts = {.allow = allow};
+	size_t bad = 0, first_bad = 0;
+
+	m->disks = calloc(m->vm->n_disks ? m->vm->n_disks : 1, sizeof *m->disks);
+	if (!m->disks)
+		return sv_fail_nomem(err);
+	for (size_t i = 0; i < m->vm->n_disks; i++) {
+		struct sv_machine_disk *d = &m->disks[i];
+
+		if (sv_image_open(
+			    cli->host, m->vm->disks[i].path, &opts, &d->image, &d->problem)) {
+			first_bad = bad++ ? first_bad : i;
+			d->image = NULL;
+		}
+	}
+	if (!bad || bad < m->vm->n_disks)
+		return 0;
+	sv_err_copy(err, &m->disks[first_bad].problem);
+	return -1;
+}
+
+static struct sv_dev *stand_in(struct sv_machine *m, size_t i, struct sv_err *err)
+{
+	if (m->disks[i].image)
+		return sv_dev_ref(sv_image_dev(m->disks[i].image));
+	return sv_sparse_open(EMPTY_DISK, EMPTY_DISK, m->vm->disks[i].path, err);
+}
+
+static int open_guest(struct sv_cli *cli, struct sv_machine *m, struct sv_err *err)
+{
+	size_t n = m->vm->n_disks, opened = 0;
+	sv_autofree struct sv_dev **devs = calloc(n ? n : 1, sizeof(struct sv_dev *));
+	int rc = 0;
+
+	if (!devs)
+		return sv_fail_nomem(err);
+	for (; !rc && opened < n; opened++) {
+		devs[opened] = stand_in(m, opened, err);
+		rc = devs[opened] ? 0 : -1;
+	}
+	if (!rc)
+		rc = sv_guest_open(devs, n, &cli->job, &m->guest, err);
+	for (size_t i = 0; i < opened; i++)
+		sv_dev_close(devs[i]);
+	return rc;
+}
+
+int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
+	struct sv_machine **ret, struct sv_err *err)
+{
+	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = calloc(1, sizeof *m);
+	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = NULL;
+
+	if (!m)
+		return sv_fail_nomem(err);
+	if (sv_allow_words(cli, allow_dirs, &allow, err))
+		return -1;
+	if (sv_vm_open(cli->host, path, &m->vm, err))
+		return -1;
+	if (sv_extend_allow_originals(cli->host, m->vm->config, allow, err))
+		return -1;
+	if (open_disks(cli, m, allow, err) || open_guest(cli, m, err))
+		return -1;
+	*ret = SV_STEAL(m);
+	return 0;
+}
+
+const char *sv_state_words(enum sv_vm_state state)
+{
+	switch (state) {
+	case SV_VM_OFF:
+		return "switched off";
+	case SV_VM_RUNNING:
+		return "running";
+	case SV_VM_RUNNING_ELSEWHERE:
+		return "running on another computer";
+	case SV_VM_SUSPENDED:
+		return "suspended";
+	case SV_VM_MEMORY_SNAPSHOT:
+		return "has a snapshot with memory";
+	case SV_VM_CRASHED:
+		return "crashed";
+	case SV_VM_STALE_LOCK:
+		return "off, with a lock that was left behind";
+	case SV_VM_LOCKED:
+		return "locked by another program";
+	case SV_VM_UNKNOWN:
+		break;
+	}
+	return "in an unknown state";
+}
+
+static bool is_live(enum sv_vm_state state)
+{
+	return state == SV_VM_RUNNING || state == SV_VM_RUNNING_ELSEWHERE ||
+	       state == SV_VM_LOCKED || state == SV_VM_UNKNOWN;
+}
+
+void sv_machine_warn(struct sv_cli *cli, const struct sv_machine *m)
+{
+	if (is_live(m->vm->state))
+		sv_job_note(&cli->job, "%s is %s (%s): what is read may be half-written",
+			m->vm->name, sv_state_words(m->vm->state), m->vm->state_reason);
+	else if (m->vm->state == SV_VM_SUSPENDED)
+		sv_job_note(&cli->job,
+			"%s is suspended: what it had not yet written to its disk is missing",
+			m->vm->name);
+}
+
+void sv_machine_warn_after(struct sv_cli *cli, struct sv_machine *m)
+{
+	bool was_live = is_live(m->vm->state);
+
+	if (was_live || sv_vm_refresh_state(cli->host, m->vm, NULL))
+		return;
+	if (is_live(m->vm->state))
+		sv_job_note(&cli->job,
+			"%s was started while it was read: what was read may be half-written",
+			m->vm->name);
+}
+
+void sv_place_free(struct sv_place *p)
+{
+	free(p->path);
+	*p = (struct sv_place){0};
+}
+
+int sv_machine_find(
+	struct sv_machine *m, const char *inside, struct sv_place *ret, struct sv_err *err)
+{
+	struct sv_place p = {0};
+
+	if (sv_guest_resolve(m->guest, inside, &p.volume, &p.path, err))
+		return -1;
+	if (sv_guest_fs(m->guest, p.volume, &p.fs, err) ||
+		sv_fs_lookup(p.fs, p.path, &p.ino, err)) {
+		sv_place_free(&p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
