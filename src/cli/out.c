@@ -235,7 +235,8 @@ static void write_json(void *user, const char *text, size_t n)
 
 void sv_out_json(struct sv_out *o, struct sv_json *j)
 {
-	*j = (struct sv_json){.write = write_json, .user = o, .pretty = o->terminal};
+	*j = (struct sv_json){
+		.write = write_json, .user = o, .pretty = o->terminal && !o->one_line_json};
 }
 
 void sv_out_json_end(struct sv_out *o, struct sv_json *j)

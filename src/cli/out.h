@@ -39,6 +39,7 @@ struct sv_out {
 	bool utf8;          /* box and bar characters may be used */
 	bool plain;         /* tab-separated tables, no headings, nothing cut or drawn */
 	unsigned width;     /* columns; 80 where there is no terminal */
+	bool one_line_json; /* several documents: one a line, even on a terminal */
 	int sys;            /* errno of the first write that failed; 0: none */
 	struct sv_bar *bar; /* taken off the terminal before text is written; may be NULL */
 };

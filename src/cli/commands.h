@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The commands, one cmd_NAME.c each. */
+#ifndef SV_CLI_COMMANDS_H
+#define SV_CLI_COMMANDS_H
+
+#include "cli/cmd.h"
+
+extern const struct sv_cmd sv_cmd_cat;
+extern const struct sv_cmd sv_cmd_cp;
+extern const struct sv_cmd sv_cmd_extend;
+extern const struct sv_cmd sv_cmd_flatten;
+extern const struct sv_cmd sv_cmd_help;
+extern const struct sv_cmd sv_cmd_image_check;
+extern const struct sv_cmd sv_cmd_image_info;
+extern const struct sv_cmd sv_cmd_ls;
+extern const struct sv_cmd sv_cmd_rollback;
+extern const struct sv_cmd sv_cmd_show;
+extern const struct sv_cmd sv_cmd_stat;
+extern const struct sv_cmd sv_cmd_verify;
+
+#endif

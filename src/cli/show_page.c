@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* `show` for people: name and state, system, each disk with its chain and volumes. */
+#include "cli/show.h"
+
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/grid.h"
+
+#include <string.h>
+
+#define INDENT      2
+#define NEARLY_FULL 90 /* per cent of the system volume: then `extend` is proposed */
+
+static const struct sv_grid_col volume_cols[] = {
+	{"VOLUME"},
+	{"DRIVE"},
+	{"CONTENT", .shrinks = true},
+	{"LABEL", .shrinks = true},
+	{"SIZE", .right = true},
+	{"FREE", .right = true},
+	{"USED"},
+};
+
+static const char *content_of(const struct sv_guest_volume *v)
+{
+	if (v->type && *v->type)
+		return v->type;
+	return v->type_name && *v->type_name ? v->type_name : "unknown";
+}
+
+static void add_volume(struct sv_grid *g, const struct sv_guest_volume *v, bool system)
+{
+	char size[SV_SIZE_TEXT];
+
+	sv_grid_add(g, SV_STYLE_NONE, "%s", v->id);
+	sv_grid_add(g, system ? SV_STYLE_BOLD : SV_STYLE_NONE, "%s", v->mount);
+	sv_grid_add(g, SV_STYLE_NONE, "%s", content_of(v));
+	sv_grid_add(g, SV_STYLE_NONE, "%s", v->readable ? v->info.label : "");
+	sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(v->size, size));
+	if (v->readable) {
+		sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(v->info.free, size));
+		sv_grid_add_gauge(g, v->info.used, v->info.size);
+	} else {
+		sv_grid_add(g, SV_STYLE_NONE, "-");
+		sv_grid_add(g, SV_STYLE_NONE, "-");
+	}
+}
+
+/* What a table has no column for: why a volume cannot be read, or should not be written. */
+static void put_remarks(struct sv_out *o, const struct sv_guest_volume *v, size_t indent)
+{
+	const char *text = v->problem;
+	char remark[400];
+
+	if (!text || !*text)
+		text = v->readable ? v->info.state : "";
+	if (!*text && v->readable && v->info.dirty)
+		text = "its file system asks for a check";
+	if (!*text)
+		return;
+	snprintf(remark, sizeof remark, "%s: %s", v->mount && *v->mount ? v->mount : v->id,
+		text);
+	sv_out_spaces(o, indent);
+	sv_out_in(o, SV_STYLE_WARN, "!");
+	sv_out_f(o, " ");
+	sv_out_wrap(o, indent + 2, indent + 2, remark);
+}
+
+int sv_show_volumes(struct sv_cli *cli, const struct sv_machine *m, size_t disk, size_t indent,
+	struct sv_err *err)
+{
+	SV_CLEANUP(sv_grid_freep)
+	struct sv_grid *g = sv_grid_new(volume_cols, SV_ARRAY_LEN(volume_cols));
+	const struct sv_guest *guest = m->guest;
+	size_t n = 0;
+
+	for (size_t i = 0; i < guest->n_volumes; i++) {
+		const struct sv_guest_volume *v = &guest->volumes[i];
+
+		if ((disk != SIZE_MAX && v->disk != disk) || !m->disks[v->disk].image)
+			continue;
+		add_volume(g, v, (int)i == guest->system_volume);
+		n++;
+	}
+	if (n && sv_grid_print(g, &cli->out, indent, err))
+		return -1;
+	for (size_t i = 0; !cli->out.plain && i < guest->n_volumes; i++)
+		if (disk == SIZE_MAX || guest->volumes[i].disk == disk)
+			put_remarks(&cli->out, &guest->volumes[i], indent);
+	return 0;
+}
+
+/* A path as seen from the machine's folder, where it lies in it. */
+static const char *short_path(const struct sv_vm *vm, const char *path)
+{
+	size_t n = strlen(vm->folder);
+
+	if (strncmp(path, vm->folder, n) == 0 && path[n] == '/')
+		return path + n + 1;
+	return path;
+}
+
+static void put_chain(struct sv_out *o, const struct sv_vm *vm, struct sv_image *image)
+{
+	for (size_t i = 0; i < sv_image_links(image); i++) {
+		const struct sv_image_link *link = sv_image_link(image, i);
+		char size[SV_SIZE_TEXT];
+
+		sv_out_spaces(o, INDENT + 2);
+		if (i)
+			sv_out_f(o, "over ");
+		sv_out_line(o, "%s  (%s%s%s, %s on the host)", short_path(vm, link->path),
+			link->format, *link->subformat ? " " : "", link->subformat,
+			sv_size_format(link->host_size, size));
+	}
+}
+
+static const char *table_words(const struct sv_table *t)
+{
+	switch (t->kind) {
+	case SV_TABLE_MBR:
+		return "MBR partition table";
+	case SV_TABLE_GPT:
+		return "GPT partition table";
+	case SV_TABLE_NONE:
+		break;
+	}
+	return "no partition table";
+}
+
+static int put_disk(
+	struct sv_cli *cli, const struct sv_machine *m, size_t i, struct sv_err *err)
+{
+	const struct sv_machine_disk *d = &m->disks[i];
+	const struct sv_guest_disk *g = &m->guest->disks[i];
+	struct sv_out *o = &cli->out;
+	char size[SV_SIZE_TEXT];
+
+	sv_out_nl(o);
+	sv_out_spaces(o, INDENT);
+	sv_out_in(o, SV_STYLE_BOLD, "Disk %zu", i);
+	if (!d->image) {
+		sv_out_line(o, "  %s  %s", m->vm->disks[i].id,
+			short_path(m->vm, m->vm->disks[i].path));
+		sv_out_spaces(o, INDENT + 2);
+		sv_out_in(o, SV_STYLE_BAD, "!");
+		sv_out_f(o, " ");
+		sv_out_wrap(o, INDENT + 4, INDENT + 4, d->problem.message);
+		return 0;
+	}
+	sv_out_line(o, "  %s  %s, %s", m->vm->disks[i].id,
+		sv_size_format(sv_image_link(d->image, 0)->virtual_size, size),
+		table_words(&g->table));
+	put_chain(o, m->vm, d->image);
+	if (g->problem && *g->problem) {
+		sv_out_spaces(o, INDENT + 2);
+		sv_out_in(o, SV_STYLE_WARN, "!");
+		sv_out_f(o, " ");
+		sv_out_wrap(o, INDENT + 4, INDENT + 4, g->problem);
+	}
+	return sv_show_volumes(cli, m, i, INDENT + 2, err);
+}
+
+static void put_head(struct sv_cli *cli, const struct sv_vm *vm)
+{
+	struct sv_out *o = &cli->out;
+	enum sv_style style = vm->state == SV_VM_OFF ? SV_STYLE_GOOD : SV_STYLE_WARN;
+
+	sv_out_in(o, SV_STYLE_NAME, "%s", vm->name);
+	if (strcmp(vm->hypervisor, "image") != 0) {
+		sv_out_f(o, "  ");
+		sv_out_in(o, style, "%s", sv_state_words(vm->state));
+	}
+	sv_out_nl(o);
+	sv_out_spaces(o, INDENT);
+	sv_out_line(o, "%s", vm->config);
+	if (vm->state_reason && *vm->state_reason) {
+		sv_out_spaces(o, INDENT);
+		sv_out_wrap(o, INDENT, INDENT, vm->state_reason);
+	}
+}
+
+static void put_os(struct sv_out *o, const struct sv_guest_os *os)
+{
+	if (!os->family || !*os->family)
+		return;
+	sv_out_spaces(o, INDENT);
+	sv_out_in(
+		o, SV_STYLE_BOLD, "%s", os->product && *os->product ? os->product : os->family);
+	if (os->version && *os->version)
+		sv_out_f(o, " %s", os->version);
+	if (os->arch && *os->arch)
+		sv_out_f(o, ", %s", os->arch);
+	if (os->hostname && *os->hostname)
+		sv_out_f(o, ", called %s", os->hostname);
+	sv_out_nl(o);
+}
+
+/* A full system volume is why most people are here: say what helps. */
+static void propose(struct sv_cli *cli, const struct sv_machine *m)
+{
+	const struct sv_guest_volume *v;
+
+	if (m->guest->system_volume < 0 || cli->out.plain || cli->global.quiet)
+		return;
+	v = &m->guest->volumes[m->guest->system_volume];
+	if (!v->readable || v->info.used / 100 < v->info.size / 10000 * NEARLY_FULL)
+		return;
+	sv_out_nl(&cli->out);
+	sv_out_spaces(&cli->out, INDENT);
+	sv_out_line(&cli->out, "%s is nearly full. To give it more room:",
+		v->mount && *v->mount ? v->mount : v->id);
+	sv_out_spaces(&cli->out, INDENT + 2);
+	sv_out_in(&cli->out, SV_STYLE_GOOD, "sharevm extend '%s' --by 40G", m->vm->config);
+	sv_out_nl(&cli->out);
+}
+
+int sv_show_page(struct sv_cli *cli, const struct sv_machine *m, struct sv_err *err)
+{
+	put_head(cli, m->vm);
+	put_os(&cli->out, &m->guest->os);
+	for (size_t i = 0; i < m->vm->n_disks; i++)
+		if (put_disk(cli, m, i, err))
+			return -1;
+	propose(cli, m);
+	return 0;
+}
+
+bool sv_show_complete(const struct sv_machine *m)
+{
+	for (size_t i = 0; i < m->vm->n_disks; i++)
+		if (!m->disks[i].image ||
+			(m->guest->disks[i].problem && *m->guest->disks[i].problem))
+			return false;
+	return true;
+}
