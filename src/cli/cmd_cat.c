@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sharevm cat VM:PATH...: the content of files. */
+#include "base/num.h"
+#include "cli/commands.h"
+#include "cli/machine.h"
+#include "cli/vmpath.h"
+
+#include <string.h>
+
+#define PIECE (1u << 20)
+
+struct args {
+	struct sv_vm_args vm;
+	const char *stream;
+};
+
+static int put_content(struct sv_cli *cli, const struct sv_place *at,
+	const struct sv_fs_stat *st, const char *stream, struct sv_err *err)
+{
+	sv_autofree uint8_t *piece = malloc(PIECE);
+	uint64_t off = 0;
+	size_t got = PIECE;
+
+	if (!piece)
+		return sv_fail_nomem(err);
+	while (got == PIECE && !sv_out_gone(&cli->out)) {
+		if (sv_job_check(&cli->job, err))
+			return -1;
+		if (sv_fs_read(at->fs, at->ino, stream, piece, PIECE, off, &got, err))
+			return -1;
+		sv_out_bytes(&cli->out, piece, got);
+		off += got;
+		if (!cli->out.terminal)
+			sv_job_progress(&cli->job, "reading", off, st->size);
+	}
+	return 0;
+}
+
+static int cat(struct sv_cli *cli, const struct args *a, const char *text, struct sv_err *err)
+{
+	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
+	sv_autovmpath struct sv_vmpath p = {0};
+	sv_autoplace struct sv_place at = {0};
+	struct sv_fs_stat st;
+
+	if (sv_vmpath_parse_place(cli->host, text, &p, err) ||
+		sv_machine_open(cli, p.vm, &a->vm.allow, &m, err))
+		return -1;
+	sv_machine_warn(cli, m);
+	if (sv_machine_find(m, p.inside, &at, err) || sv_fs_stat(at.fs, at.ino, &st, err))
+		return -1;
+	if (st.type == SV_FS_DIR && !a->stream) {
+		sv_fail(err, SV_USAGE, p.inside, "is a folder");
+		return sv_hint(err, "list it: sharevm ls '%s'", text);
+	}
+	if (put_content(cli, &at, &st, a->stream, err)) {
+		sv_err_path(err, p.inside);
+		return -1;
+	}
+	sv_machine_warn_after(cli, m);
+	return 0;
+}
+
+static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
+{
+	const struct args *a = args;
+
+	for (size_t i = 0; i < a->vm.common.operands.n; i++)
+		if (cat(cli, a, a->vm.common.operands.item[i], err))
+			return -1;
+	return SV_EXIT_OK;
+}
+
+static const struct sv_example examples[] = {
+	{"sharevm cat Win10.vmx:C:/Windows/win.ini", "print a file"},
+	{"sharevm cat Win10.vmx:C:/pagefile.sys | strings", "or look into it"},
+	{"sharevm cat --stream Zone.Identifier Win10.vmx:C:/setup.exe", ""},
+	{0},
+};
+
+static const struct sv_opt options[] = {
+	{SV_OPT_TEXT, "stream", .value = "NAME", .field = offsetof(struct args, stream),
+		.help = "of an NTFS file: this named stream of it"},
+	SV_OPT_ALLOW_PATH(struct args),
+	{SV_OPT_END},
+};
+
+const struct sv_cmd sv_cmd_cat = {
+	.name = "cat",
+	.summary = "print the content of files",
+	.synopsis = "VM:PATH... [OPTION]...",
+	.examples = examples,
+	.options = options,
+	.args_size = sizeof(struct args),
+	.operand = "VM:PATH",
+	.min_operands = 1,
+	.max_operands = SV_UNLIMITED,
+	.complete = SV_COMPLETE_FILE,
+	.run = run,
+};
