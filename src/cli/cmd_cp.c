@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sharevm cp VM:PATH... DEST: files out of a machine, into a folder or a tar stream. */
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/commands.h"
+#include "cli/copy.h"
+#include "cli/vmpath.h"
+
+#include <string.h>
+
+struct args {
+	struct sv_vm_args vm;
+	bool force;
+};
+
+/* Where copies go: into a folder under their own names, or to one new name. */
+struct dest {
+	char *dir;
+	char *name; /* NULL: each keeps its own */
+	bool tar;
+};
+
+static void dest_free(struct dest *d)
+{
+	free(d->dir);
+	free(d->name);
+}
+
+static int find_dest(struct sv_cli *cli, const char *text, size_t sources, struct dest *ret,
+	struct sv_err *err)
+{
+	struct sv_host_stat st;
+	size_t n = strlen(text);
+
+	if (strcmp(text, "-") == 0) {
+		ret->tar = true;
+		return 0;
+	}
+	if (sv_host_stat(cli->host, text, &st, NULL) == 0 && st.type == SV_HOST_DIR) {
+		ret->dir = strdup(text);
+		return ret->dir ? 0 : sv_fail_nomem(err);
+	}
+	if (sources > 1 || (n && text[n - 1] == '/')) {
+		sv_fail(err, SV_NOTFOUND, text, "no such folder");
+		return sv_hint(err, "make it first: mkdir '%s'", text);
+	}
+	ret->dir = sv_path_dir(text);
+	ret->name = strdup(sv_path_base(text));
+	return ret->dir && ret->name ? 0 : sv_fail_nomem(err);
+}
+
+static struct sv_sink *open_sink(
+	struct sv_cli *cli, const struct args *a, const struct dest *d, struct sv_err *err)
+{
+	if (cli->global.dry_run)
+		return sv_sink_nowhere(err);
+	if (!d->tar)
+		return sv_sink_host(d->dir, a->force, err);
+	if (!cli->out.terminal)
+		return sv_sink_tar(&cli->out, err);
+	sv_fail(err, SV_USAGE, NULL, "a tar stream does not go to a terminal");
+	sv_hint(err, "add '> files.tar', or '| tar x'");
+	return NULL;
+}
+
+/* The last component; of a whole volume its letter or id. Caller frees. */
+static char *own_name(const struct sv_machine *m, const struct sv_place *at)
+{
+	const struct sv_guest_volume *v = &m->guest->volumes[at->volume];
+	size_t end = strlen(at->path), begin;
+
+	while (end && at->path[end - 1] == '/')
+		end--;
+	begin = end;
+	while (begin && at->path[begin - 1] != '/')
+		begin--;
+	if (end > begin)
+		return strndup(at->path + begin, end - begin);
+	return v->letter ? sv_format("%c", v->letter) : strdup(v->id);
+}
+
+static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
+	const struct dest *d, struct sv_err *err)
+{
+	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
+	sv_autovmpath struct sv_vmpath p = {0};
+	sv_autoplace struct sv_place at = {0};
+	sv_autofree char *name = NULL;
+
+	if (sv_vmpath_parse_place(c->cli->host, text, &p, err) ||
+		sv_machine_open(c->cli, p.vm, &a->vm.allow, &m, err))
+		return -1;
+	sv_machine_warn(c->cli, m);
+	if (sv_machine_find(m, p.inside, &at, err))
+		return -1;
+	name = d->name ? strdup(d->name) : own_name(m, &at);
+	if (!name)
+		return sv_fail_nomem(err);
+	if (sv_copy_place(c, &at, name, err))
+		return -1;
+	sv_machine_warn_after(c->cli, m);
+	return 0;
+}
+
+static void put_json(const struct sv_copy *c)
+{
+	struct sv_json j;
+
+	sv_doc_begin(c->cli, &j, "cp");
+	sv_json_kbool(&j, "dry_run", c->cli->global.dry_run);
+	sv_json_ku64(&j, "files", c->files);
+	sv_json_ku64(&j, "folders", c->folders);
+	sv_json_ku64(&j, "bytes", c->bytes);
+	sv_json_ku64(&j, "links_left_out", c->links_left);
+	sv_json_ku64(&j, "special_left_out", c->special_left);
+	sv_json_ku64(&j, "failed", c->failed);
+	sv_doc_end(c->cli, &j);
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void put_summary(const struct sv_copy *c)
+{
+	struct sv_out *o = &c->cli->msg; /* stdout may be the tar stream */
+	char size[SV_SIZE_TEXT];
+
+	if (c->cli->global.quiet)
+		return;
+	sv_out_f(o, "%s %llu file%s", c->cli->global.dry_run ? "would copy" : "copied",
+		(unsigned long long)c->files, plural(c->files));
+	if (c->folders)
+		sv_out_f(o, " in %llu folder%s", (unsigned long long)c->folders,
+			plural(c->folders));
+	sv_out_line(o, ", %s", sv_size_format(c->bytes, size));
+	if (c->links_left)
+		sv_job_note(&c->cli->job,
+			"%llu link%s that lead out of the copy %s left out (a tar, DEST '-', keeps "
+			"them; -v names them)",
+			(unsigned long long)c->links_left, plural(c->links_left),
+			c->links_left == 1 ? "was" : "were");
+	if (c->special_left)
+		sv_job_note(&c->cli->job,
+			"%llu object%s that %s no file, folder or link: left out",
+			(unsigned long long)c->special_left, plural(c->special_left),
+			c->special_left == 1 ? "is" : "are");
+}
+
+static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
+{
+	const struct args *a = args;
+	const struct sv_words *w = &a->vm.common.operands;
+	SV_CLEANUP(dest_free) struct dest d = {0};
+	SV_CLEANUP(sv_sink_closep) struct sv_sink *sink = NULL;
+	struct sv_copy c = {.cli = cli};
+
+	if (find_dest(cli, w->item[w->n - 1], w->n - 1, &d, err))
+		return -1;
+	sink = c.sink = open_sink(cli, a, &d, err);
+	if (!sink)
+		return -1;
+	for (size_t i = 0; i + 1 < w->n; i++)
+		if (copy_one(&c, a, w->item[i], &d, err))
+			return -1;
+	if (sink->ops->end(sink, err))
+		return -1;
+	if (cli->global.json && !d.tar)
+		put_json(&c);
+	else if (!cli->global.json)
+		put_summary(&c);
+	return c.failed ? SV_EXIT_PARTLY : SV_EXIT_OK;
+}
+
+static const struct sv_example examples[] = {
+	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "a folder with all that is in it"},
+	{"sharevm cp Win10.vmx:C:/a.txt Win10.vmx:D:/b.txt out/", "several files"},
+	{"sharevm cp Win10.vmx:C:/Users - | tar tv", "a tar stream"},
+	{0},
+};
+
+static const struct sv_opt options[] = {
+	{SV_OPT_FLAG, "force", 'f', .field = offsetof(struct args, force),
+		.help = "replace files that exist (never folders)"},
+	SV_OPT_ALLOW_PATH(struct args),
+	{SV_OPT_END},
+};
+
+const struct sv_cmd sv_cmd_cp = {
+	.name = "cp",
+	.summary = "copy files out of a machine",
+	.synopsis = "VM:PATH... DEST|- [OPTION]...",
+	.examples = examples,
+	.options = options,
+	.args_size = sizeof(struct args),
+	.operand = "VM:PATH or DEST",
+	.min_operands = 2,
+	.max_operands = SV_UNLIMITED,
+	.complete = SV_COMPLETE_FILE,
+	.run = run,
+};

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Copies into a tar stream: POSIX.1-2008 pax interchange format (pax(1), "ustar Interchange
+ * Format" and "pax Header Block"). A pax header is written only where ustar cannot hold a
+ * path, a size or a time; times always have their nanoseconds.
+ */
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/sink.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCK 512u
+
+struct tar_header {
+	char name[100];
+	char mode[8], uid[8], gid[8];
+	char size[12], mtime[12];
+	char checksum[8];
+	char type;
+	char linkname[100];
+	char magic[6], version[2];
+	char uname[32], gname[32];
+	char devmajor[8], devminor[8];
+	char prefix[155];
+	char pad[12];
+};
+static_assert(sizeof(struct tar_header) == BLOCK, "a tar header is one block");
+
+struct tar_sink {
+	struct sv_sink base;
+	struct sv_out *out;
+	struct sv_str path;  /* of the folder at hand, with '/' at its end */
+	uint64_t size, done; /* of the file at hand */
+};
+
+static struct tar_sink *tar(struct sv_sink *s)
+{
+	return (struct tar_sink *)s;
+}
+
+static int check_out(const struct tar_sink *t, struct sv_err *err)
+{
+	if (!sv_out_gone(t->out))
+		return 0;
+	if (t->out->sys == EPIPE)
+		return sv_fail(err, SV_CANCELLED, NULL, "nobody reads the stream any more");
+	return sv_fail_errno(err, t->out->sys, NULL, "cannot write the stream");
+}
+
+/* "LEN key=value\n", where LEN counts its own digits too. */
+static void add_record(struct sv_str *pax, const char *key, const char *value)
+{
+	size_t rest = strlen(key) + strlen(value) + 3, digits = 1, limit = 10;
+
+	while (rest + digits >= limit) {
+		digits++;
+		limit *= 10;
+	}
+	sv_str_addf(pax, "%zu %s=%s\n", rest + digits, key, value);
+}
+
+static void put_octal(char *field, size_t n, uint64_t value)
+{
+	snprintf(field, n, "%0*llo", (int)n - 1, (unsigned long long)value);
+}
+
+static void put_header(struct tar_sink *t, const char *path, char type, uint64_t size,
+	const struct sv_fs_stat *st, const char *link)
+{
+	uint32_t fallback = type == '5' ? 0755 : 0644, sum = 0;
+	struct tar_header h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
+	const uint8_t *p = (const uint8_t *)&h;
+
+	memcpy(h.name, path, SV_MIN(strlen(path), sizeof h.name));
+	memcpy(h.linkname, link, SV_MIN(strlen(link), sizeof h.linkname));
+	put_octal(h.mode, sizeof h.mode, st->mode ? st->mode & 0777 : fallback);
+	put_octal(h.uid, sizeof h.uid, 0);
+	put_octal(h.gid, sizeof h.gid, 0);
+	put_octal(h.size, sizeof h.size, size >> 33 ? 0 : size);
+	put_octal(h.mtime, sizeof h.mtime,
+		st->mtime.sec > 0 && !(st->mtime.sec >> 33) ? (uint64_t)st->mtime.sec : 0);
+	memset(h.checksum, ' ', sizeof h.checksum);
+	for (size_t i = 0; i < sizeof h; i++)
+		sum += p[i];
+	snprintf(h.checksum, sizeof h.checksum, "%06o", sum);
+	sv_out_bytes(t->out, &h, sizeof h);
+}
+
+static void put_padding(struct tar_sink *t, uint64_t size)
+{
+	static const char zeros[BLOCK];
+
+	sv_out_bytes(t->out, zeros, (size_t)(-size % BLOCK));
+}
+
+/* The time as pax writes it: seconds with a fraction, rounded down before 1970 too. */
+static void add_time(struct sv_str *pax, struct sv_fs_time t)
+{
+	char text[40];
+	bool whole = t.sec >= 0 || !t.nsec;
+
+	snprintf(text, sizeof text, "%s%lld.%09u", whole || t.sec + 1 ? "" : "-",
+		(long long)(whole ? t.sec : t.sec + 1), whole ? t.nsec : 1000000000 - t.nsec);
+	add_record(pax, "mtime", text);
+}
+
+static bool is_ascii(const char *s)
+{
+	while (*s && (unsigned char)*s < 0x80)
+		s++;
+	return !*s;
+}
+
+static void add_text(struct sv_str *pax, const char *key, const char *value)
+{
+	if (strlen(value) > 100 || !is_ascii(value))
+		add_record(pax, key, value);
+}
+
+static int put_object(struct tar_sink *t, const char *path, char type, uint64_t size,
+	const struct sv_fs_stat *st, const char *link, struct sv_err *err)
+{
+	sv_autostr struct sv_str pax = {0};
+	char text[24];
+
+	add_time(&pax, st->mtime);
+	add_text(&pax, "path", path);
+	add_text(&pax, "linkpath", link);
+	if (size >> 33) {
+		snprintf(text, sizeof text, "%llu", (unsigned long long)size);
+		add_record(&pax, "size", text);
+	}
+	if (pax.failed)
+		return sv_fail_nomem(err);
+	put_header(t, "././@PaxHeader", 'x', pax.len, st, "");
+	sv_out_bytes(t->out, pax.data, pax.len);
+	put_padding(t, pax.len);
+	put_header(t, path, type, size, st, link);
+	return check_out(t, err);
+}
+
+static int put_named(struct tar_sink *t, const char *name, char type, uint64_t size,
+	const struct sv_fs_stat *st, const char *link, struct sv_err *err)
+{
+	sv_autofree char *path = sv_format("%s%s", t->path.data ? t->path.data : "", name);
+
+	if (!path)
+		return sv_fail_nomem(err);
+	return put_object(t, path, type, size, st, link, err);
+}
+
+static int tar_folder(
+	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+{
+	struct tar_sink *t = tar(s);
+
+	sv_str_addf(&t->path, "%s/", name);
+	if (t->path.failed)
+		return sv_fail_nomem(err);
+	return put_object(t, t->path.data, '5', 0, st, "", err);
+}
+
+static int tar_end_folder(struct sv_sink *s, const struct sv_fs_stat *st, struct sv_err *err)
+{
+	struct tar_sink *t = tar(s);
+
+	(void)st;
+	(void)err;
+	do
+		t->path.len--; /* the '/' at the end, then the name */
+	while (t->path.len && t->path.data[t->path.len - 1] != '/');
+	t->path.data[t->path.len] = 0;
+	return 0;
+}
+
+static int tar_file(
+	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+{
+	tar(s)->size = st->size;
+	tar(s)->done = 0;
+	return put_named(tar(s), name, '0', st->size, st, "", err);
+}
+
+static int tar_write(
+	struct sv_sink *s, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct tar_sink *t = tar(s);
+
+	if (off != t->done || n > t->size - t->done)
+		return sv_fail(err, SV_INTERNAL, NULL, "a tar stream is written in order");
+	sv_out_bytes(t->out, bytes, n);
+	t->done += n;
+	return check_out(t, err);
+}
+
+/* The size was promised in the header: what could not be read is zeros. */
+static int tar_end_file(
+	struct sv_sink *s, const struct sv_fs_stat *st, bool whole, struct sv_err *err)
+{
+	static const char zeros[BLOCK];
+	struct tar_sink *t = tar(s);
+
+	(void)st;
+	(void)whole;
+	while (t->done < t->size && !sv_out_gone(t->out)) {
+		size_t n = (size_t)SV_MIN(t->size - t->done, (uint64_t)BLOCK);
+
+		sv_out_bytes(t->out, zeros, n);
+		t->done += n;
+	}
+	put_padding(t, t->size);
+	return check_out(t, err);
+}
+
+static int tar_link(struct sv_sink *s, const char *name, const char *target,
+	const struct sv_fs_stat *st, struct sv_err *err)
+{
+	return put_named(tar(s), name, '2', 0, st, target, err);
+}
+
+static int tar_end(struct sv_sink *s, struct sv_err *err)
+{
+	static const char zeros[2 * BLOCK];
+
+	sv_out_bytes(tar(s)->out, zeros, sizeof zeros);
+	return check_out(tar(s), err);
+}
+
+static void tar_close(struct sv_sink *s)
+{
+	sv_str_free(&tar(s)->path);
+	free(s);
+}
+
+static const struct sv_sink_ops tar_ops = {
+	.folder = tar_folder,
+	.end_folder = tar_end_folder,
+	.file = tar_file,
+	.write = tar_write,
+	.end_file = tar_end_file,
+	.link = tar_link,
+	.end = tar_end,
+	.close = tar_close,
+};
+
+struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_err *err)
+{
+	struct tar_sink *t = calloc(1, sizeof *t);
+
+	if (!t) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	t->base = (struct sv_sink){.ops = &tar_ops, .keeps_all_links = true};
+	t->out = out;
+	return &t->base;
+}
