@@ -203,6 +203,14 @@ static int check_editable(
 			"would set against each other");
 		return sv_hint(err, "make the MBR a protective one first ('gdisk': x, n, w)");
 	}
+	if (p && p->logical && t->odd_chain) {
+		sv_fail(err, SV_UNSUPPORTED, NULL,
+			"partition %u belongs to a chain with a boot record of more than two entries",
+			p->number);
+		return sv_hint(err,
+			"rewrite the logical partitions in the guest, or choose another "
+			"volume with --volume");
+	}
 	if (p && p->extended) {
 		sv_fail(err, SV_UNSUPPORTED, NULL, "partition %u is the extended container",
 			p->number);

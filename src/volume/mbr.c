@@ -190,13 +190,15 @@ static bool in_box(const struct chain *c, uint64_t start, uint64_t size)
 }
 
 /* One data entry of the EBR at `ebr`. The third and fourth entry should be empty; what lies
- * there counts where it could be a partition, as Linux has it. */
+ * there counts where it could be a partition, as Linux has it; that may change with the
+ * container's size, so such a chain is read, but not grown. */
 static int add_logical(struct chain *c, uint64_t ebr, unsigned slot,
 	const struct sv_mbr_entry *e, struct sv_err *err)
 {
 	uint64_t at = ebr + SV_MBR_ENTRY_AT + 16 * slot;
 	struct sv_partition p = partition_of(e, c->next_number, ebr, at);
 
+	c->t->odd_chain |= slot >= 2;
 	if (!in_box(c, p.start, p.size)) {
 		if (slot >= 2)
 			return sv_table_warn(c->t, err,

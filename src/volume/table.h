@@ -45,6 +45,7 @@ struct sv_table {
 	size_t n;
 	uint64_t *ebrs; /* MBR: every extended boot record in chain order, empty ones too */
 	size_t n_ebrs;
+	bool odd_chain; /* MBR: an EBR has more entries than two: logicals are not grown */
 	bool hybrid; /* GPT whose MBR lists partitions too: the GPT is read, nothing edited */
 	/* GPT: which headers were good. Exactly one good header is usable and is said so. */
 	bool primary_ok, backup_ok;
@@ -79,10 +80,10 @@ void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);
  * What growing partition `number` to `new_size` bytes on a disk of `disk_size` bytes would
  * meet. SV_UNSUPPORTED, with names and a hint, when: another partition is in the way, the end
  * would pass 2 TiB on an MBR (2^32 - 1 sectors), the size is not above the present one, the
- * disk is too small, the MBR is a hybrid, the partition is an extended container or part of a
- * Windows dynamic disk; SV_NOTFOUND for a number that is not there; SV_USAGE for a size that is
- * no whole number of sectors. *ret_max (may be NULL) is what sv_table_max_size() tells, also
- * when it fails; a size up to the very last sector is accepted.
+ * disk is too small, the MBR is a hybrid or its chain odd, the partition is an extended
+ * container or part of a Windows dynamic disk; SV_NOTFOUND for a number that is not there;
+ * SV_USAGE for a size that is no whole number of sectors. *ret_max (may be NULL) is what
+ * sv_table_max_size() tells, also when it fails; a size up to the very last sector is accepted.
  */
 int sv_table_check_grow(const struct sv_table *t, unsigned number, uint64_t new_size,
 	uint64_t disk_size, uint64_t *ret_max, struct sv_err *err);
