@@ -27,6 +27,9 @@ static const char *parse_name(const char *name, unsigned *ret_number)
 		n = n * 10 + (unsigned)(*p - '0');
 	}
 	*ret_number = n;
+	/* VMware writes no leading zeros: "snapshot00" is not snapshot 0 */
+	if (name[prefix] == '0' && p > name + prefix + 1)
+		return NULL;
 	return p > name + prefix && *p == '.' ? p : NULL;
 }
 

@@ -90,6 +90,14 @@ static void print_value(struct sv_str *out, const char *value)
 	}
 }
 
+/* Blanks, and the byte order mark that some editors put in front: never part of a name. */
+static const char *skip_lead(const char *p, const char *end)
+{
+	for (p = skip_blanks(p, end); end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0;)
+		p = skip_blanks(p + 3, end);
+	return p;
+}
+
 struct parts {
 	const char *name, *value;
 	size_t name_n, value_n;
@@ -100,7 +108,7 @@ static bool split_line(const char *p, const char *end, struct parts *ret)
 {
 	const char *q;
 
-	p = skip_blanks(p, end);
+	p = skip_lead(p, end);
 	for (q = p; q < end && !is_blank(*q) && *q != '#' && *q != '='; q++)
 		;
 	ret->name = p;
@@ -158,9 +166,6 @@ static int parse_line(struct sv_vmx *vmx, const char *p, const char *end, struct
 		end--;
 	if (end > p && end[-1] == '\r')
 		end--;
-	/* some editors put a byte order mark in front */
-	if (vmx->n_lines == 1 && end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0)
-		p += 3;
 	if (!split_line(p, end, &parts))
 		return 0;
 	l->name = strndup(parts.name, parts.name_n);

@@ -44,6 +44,7 @@ static void finds_the_linked_clones_that_depend_on_it(void **state)
 				 "snapshot0.numClones = \"2\"\r\n"
 				 "snapshot.current = \"0\"\r\n"
 				 "snapshot.clone0 = \"/no/number\"\r\n"
+				 "snapshot00.uid = \"1\"\r\n"
 				 "snapshot9999999999.uid = \"1\"\r\n");
 
 	(void)state;
