@@ -29,7 +29,7 @@ static int read_boot(struct sv_ntfs *v, struct sv_err *err)
 
 	if (sv_dev_read(v->dev, sector, sizeof sector, 0, err) < 0)
 		return -1;
-	if (sv_ntfs_parse_boot(sector, sizeof sector, &v->geo, err) < 0)
+	if (sv_raw_parse_boot(sector, sizeof sector, &v->geo, err) < 0)
 		return sv_err_path(err, sv_dev_name(v->dev));
 	return 0;
 }
@@ -46,7 +46,7 @@ static int bootstrap_mft(struct sv_ntfs *v, struct sv_err *err)
 	v->mft.runs.v = malloc(sizeof *v->mft.runs.v);
 	if (!v->mft.runs.v)
 		return sv_fail_nomem(err);
-	v->mft.runs.v[0] = (struct sv_ntfs_run){0, v->geo.mft_lcn, clusters};
+	v->mft.runs.v[0] = (struct sv_raw_run){0, v->geo.mft_lcn, clusters};
 	v->mft.runs.n = v->mft.runs.cap = 1;
 	v->mft.runs.end = clusters;
 	v->mft.size = v->mft.initialized = v->geo.record_size;
@@ -57,12 +57,13 @@ static int open_mft(struct sv_ntfs *v, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record r = {0};
 
-	if (bootstrap_mft(v, err) < 0 || sv_ntfs_load(v, SV_NTFS_MFT, false, &r, err) < 0)
+	if (bootstrap_mft(v, err) < 0 || sv_ntfs_load(v, NTFS_FILE_MFT, false, &r, err) < 0)
 		return -1;
 	sv_ntfs_stream_close(&v->mft);
-	if (sv_ntfs_stream_open(v, &r, SV_NTFS_MFT, SV_NTFS_AT_DATA, NULL, 0, &v->mft, err) < 0)
+	if (sv_ntfs_stream_open(v, &r, NTFS_FILE_MFT, NTFS_ATTR_DATA, NULL, 0, &v->mft, err) <
+		0)
 		return -1;
-	if (v->mft.resident || v->mft.size / v->geo.record_size < SV_NTFS_FIRST_USER ||
+	if (v->mft.resident || v->mft.size / v->geo.record_size < NTFS_FILE_FIRST_USER ||
 		v->mft.size > v->mft.runs.allocated * v->geo.cluster_size)
 		return sv_fail(err, SV_CORRUPT, sv_dev_name(v->dev),
 			"$MFT of %llu bytes in %llu clusters cannot be",
@@ -91,7 +92,7 @@ static int ntfs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *e
 static uint64_t ntfs_root(struct sv_fs *fs)
 {
 	(void)fs;
-	return SV_NTFS_ROOT;
+	return NTFS_FILE_ROOT;
 }
 
 const struct sv_fs_driver sv_ntfs_driver = {

@@ -6,84 +6,48 @@
  * fuzzed as a whole, never hang on a hostile volume, read in large pieces, and still read a
  * volume that the library refuses to mount. It never writes.
  *
- * Layers: parse_* functions are pure (bytes in, host types out, offsets in errors relative to
- * the bytes); a record or an index block is loaded and its errors then get the volume's name
+ * The decoding of boot sector, records and runs is shared with growing (raw_*.h). Layers on
+ * top of it: parse_* functions are pure (bytes in, host types out, offsets in errors relative
+ * to the bytes); a record or an index block is loaded and its errors then get the volume's name
  * and offset; a stream is an attribute with its runs gathered over all records.
  */
 #ifndef SV_FS_NTFS_H
 #define SV_FS_NTFS_H
 
 #include "fs/driver.h"
-#include "fs/ntfs_disk.h"
+#include "fs/raw_boot.h"
+#include "fs/raw_disk.h"
+#include "fs/raw_record.h"
+#include "fs/raw_runs.h"
 #include "io/dev.h"
 
-/* ---- boot sector: ntfs_boot.c ---- */
+#include <string.h>
 
-struct sv_ntfs_geometry {
-	uint32_t sector_size;
-	uint32_t cluster_size; /* 256 bytes to 2 MiB */
-	uint32_t record_size;  /* of $MFT: 512 bytes to 64 KiB */
-	uint64_t sectors;
-	uint64_t clusters;
-	uint64_t mft_lcn;
-	uint64_t serial;
-};
-#define SV_NTFS_BLOCK_MAX (64u << 10) /* largest FILE record or INDX block that is believed */
-
-/* n is 512 at least. */
-int sv_ntfs_parse_boot(
-	const void *bytes, size_t n, struct sv_ntfs_geometry *ret, struct sv_err *err);
+#define SV_NTFS_BLOCK_MAX NTFS_RECORD_MAX /* largest INDX block that is believed, too */
 
 /* ---- FILE records: ntfs_record.c ---- */
 
-/*
- * Undoes the update sequence of a FILE or INDX block in place. SV_CORRUPT for another magic,
- * an array outside the block, or a stride that was not written together with the others.
- */
-int sv_ntfs_fixup(uint8_t *bytes, size_t n, const char magic[4], struct sv_err *err);
-
 struct sv_ntfs_record {
-	uint8_t *bytes; /* after the fixup; owned where it was loaded */
-	uint32_t first; /* offset of the first attribute */
-	uint32_t used;  /* bytes, up to and with the end mark */
+	uint8_t *bytes; /* unprotected; owned where it was loaded */
+	size_t size;
 	uint16_t sequence;
 	uint64_t base; /* reference, 0 in a base record */
 	bool in_use, is_dir;
 };
 
-struct sv_ntfs_attr {
-	uint32_t offset; /* in the record; 0: before the first */
-	uint32_t length;
-	uint32_t type;
-	uint16_t instance;
-	uint16_t flags;
-	const uint8_t *name; /* UTF-16LE, unaligned */
-	unsigned name_len;   /* units */
-	bool resident;
-	const uint8_t *value; /* resident */
-	uint32_t value_len;
-	uint64_t lowest; /* the rest: not resident */
-	uint64_t end;    /* VCN after the last */
-	uint64_t allocated, size, initialized, packed;
-	unsigned unit;
-	const uint8_t *pairs;
-	uint32_t pairs_len;
-};
-
 /*
- * Checks a whole FILE record (n is its size) after undoing its update sequence in place: the
- * header, and every attribute's header with its name, value and mapping pairs lying inside
- * it. Keeps a pointer to bytes.
+ * Undoes the update sequence of a FILE record in place and checks all of it: the header, and
+ * every attribute with its name, value and runs lying inside. Keeps a pointer to bytes.
  */
 int sv_ntfs_parse_record(
 	uint8_t *bytes, size_t n, struct sv_ntfs_record *ret, struct sv_err *err);
 
 /* The next attribute; begin with a zeroed *a. False at the end. Cannot fail on a record that
  * was parsed. */
-bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_ntfs_attr *a);
-/* The first one of a type with this name, whose lowest VCN is `lowest`. */
+bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_raw_attr *a);
+/* The first part of the attribute of a type with this name (UTF-16LE) in this very record. */
 bool sv_ntfs_find_attr(const struct sv_ntfs_record *r, uint32_t type, const uint8_t *name,
-	unsigned name_len, struct sv_ntfs_attr *ret);
+	unsigned name_len, struct sv_raw_attr *ret);
 
 /* A $FILE_NAME value, or the key of a directory's entry. */
 struct sv_ntfs_name {
@@ -99,17 +63,12 @@ int sv_ntfs_parse_name(
 
 /* ---- where a stream lies: ntfs_runs.c ---- */
 
-#define SV_NTFS_HOLE UINT64_MAX
 /* At most so many runs of one stream (96 MiB of memory). Windows' limit on attribute lists
  * (256 KiB) keeps real files below 2 million fragments. */
 #define SV_NTFS_RUNS_MAX (4u << 20)
 
-struct sv_ntfs_run {
-	uint64_t vcn, lcn, len; /* clusters; lcn may be SV_NTFS_HOLE */
-};
-
 struct sv_ntfs_runs {
-	struct sv_ntfs_run *v; /* in order of VCN, without gaps, neighbours joined */
+	struct sv_raw_run *v; /* in order of VCN, without gaps, neighbours joined */
 	size_t n, cap;
 	uint64_t end;       /* VCN after the last run */
 	uint64_t allocated; /* clusters that are no holes */
@@ -123,7 +82,7 @@ struct sv_ntfs_runs {
 int sv_ntfs_runs_add(struct sv_ntfs_runs *runs, const uint8_t *pairs, size_t n, uint64_t end,
 	uint64_t clusters, struct sv_err *err);
 /* The run that holds this VCN; NULL where none does. */
-const struct sv_ntfs_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn);
+const struct sv_raw_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn);
 
 /* ---- LZNT1: ntfs_lznt1.c ---- */
 
@@ -141,6 +100,12 @@ bool sv_ntfs_name_from_utf8(
 /* Unpaired surrogates become U+FFFD; the result tells that one did. Never overflows when
  * len is at most SV_NTFS_NAME_MAX. */
 bool sv_ntfs_name_to_utf8(const uint8_t *units, unsigned len, char ret[SV_NTFS_NAME_UTF8]);
+/* The same units, whatever they mean? A name of length 0 may be NULL. */
+static inline bool sv_ntfs_same_units(
+	const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len)
+{
+	return a_len == b_len && (!a_len || !memcmp(a, b, 2 * a_len));
+}
 /* As the index orders names: by upper case, then (exact) by units. `upcase` has 65536. */
 int sv_ntfs_name_compare(const uint16_t *upcase, const uint8_t *a, unsigned a_len,
 	const uint8_t *b, unsigned b_len, bool exact);
@@ -163,7 +128,7 @@ struct sv_ntfs_stream {
 struct sv_ntfs {
 	struct sv_fs fs;
 	struct sv_dev *dev; /* a cache above the volume */
-	struct sv_ntfs_geometry geo;
+	struct sv_raw_geometry geo;
 	struct sv_ntfs_stream mft;
 	uint16_t *upcase; /* 65536 units; read when first needed */
 	/* the stream that was read last, kept open for reads that go on where one ended */
@@ -226,7 +191,8 @@ int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
  * (the attribute list itself is left out). `budget` (may be NULL) is lessened by the bytes of
  * the attribute list; SV_CORRUPT when it runs out.
  */
-typedef int (*sv_ntfs_attr_fn)(void *user, const struct sv_ntfs_attr *a, struct sv_err *err);
+typedef int (*sv_ntfs_attr_fn)(void *user, const struct sv_ntfs_record *r,
+	const struct sv_raw_attr *a, struct sv_err *err);
 int sv_ntfs_each_attr(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t number,
 	uint64_t *budget, sv_ntfs_attr_fn fn, void *user, struct sv_err *err);
 

@@ -12,15 +12,13 @@
 
 #include <string.h>
 
-/* Windows writes no longer ones. */
-#define LIST_MAX (256u << 10)
 /* Units of 16 clusters of 4 KiB are what Windows writes; with some reserve. */
 #define UNIT_MAX (1u << 20)
 
 int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
 	struct sv_ntfs_list_entry *ret, struct sv_err *err)
 {
-	struct ntfs_list_disk d;
+	struct ntfs_list_entry d;
 	size_t len;
 
 	if (*pos == n)
@@ -31,13 +29,13 @@ int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
 	memcpy(&d, list + *pos, sizeof d);
 	len = sv_get_le16(d.length);
 	if (len < sizeof d || len % 8 || len > n - *pos ||
-		!sv_in_range(d.name_offset, 2u * d.name_len, len))
+		!sv_in_range(d.name_offset, 2u * d.name_length, len))
 		return sv_fail_at(err, SV_CORRUPT, NULL, *pos,
 			"an attribute list entry of %zu bytes, name of %u characters at %u",
-			len, d.name_len, d.name_offset);
+			len, d.name_length, d.name_offset);
 	ret->type = sv_get_le32(d.type);
 	ret->name = list + *pos + d.name_offset;
-	ret->name_len = d.name_len;
+	ret->name_len = d.name_length;
 	ret->lowest = sv_get_le64(d.lowest_vcn);
 	ret->record = sv_get_le64(d.record);
 	ret->instance = sv_get_le16(d.instance);
@@ -46,27 +44,26 @@ int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
 }
 
 /* What a stream is, from its first piece. */
-static int begin_stream(struct sv_ntfs *v, const struct sv_ntfs_attr *a,
-	struct sv_ntfs_stream *s, struct sv_err *err)
+static int begin_stream(struct sv_ntfs *v, const struct sv_ntfs_record *r,
+	const struct sv_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
 {
 	s->flags = a->flags;
-	s->resident = a->resident;
-	s->size = a->size;
-	s->initialized = a->initialized;
-	s->allocated =
-		a->flags & (SV_NTFS_COMPRESSED | SV_NTFS_SPARSE) ? a->packed : a->allocated;
-	if (a->resident) {
-		s->value = malloc((size_t)a->value_len + 1);
+	s->resident = !a->mapped;
+	s->size = a->mapped ? a->size : a->value_length;
+	s->initialized = a->mapped ? a->initialized : a->value_length;
+	s->allocated = a->packed;
+	if (!a->mapped) {
+		s->value = malloc((size_t)a->value_length + 1);
 		if (!s->value)
 			return sv_fail_nomem(err);
-		memcpy(s->value, a->value, a->value_len);
+		memcpy(s->value, r->bytes + a->value_offset, a->value_length);
 		return 0;
 	}
-	if (!(a->flags & SV_NTFS_COMPRESSED) || !a->unit)
+	if (!(a->flags & NTFS_ATTR_COMPRESSED) || !a->unit)
 		return 0;
-	if ((a->flags & SV_NTFS_COMPRESSED) != SV_NTFS_LZNT1)
+	if ((a->flags & NTFS_ATTR_COMPRESSED) != NTFS_ATTR_LZNT1)
 		return sv_fail_at(err, SV_UNSUPPORTED, NULL, a->offset,
-			"compression method %u is not known", a->flags & SV_NTFS_COMPRESSED);
+			"compression method %u is not known", a->flags & NTFS_ATTR_COMPRESSED);
 	if (a->unit > 31 || (uint64_t)v->geo.cluster_size << a->unit > UNIT_MAX)
 		return sv_fail_at(err, SV_CORRUPT, NULL, a->offset,
 			"compression units of 2^%u clusters of %u bytes, at most %u bytes are "
@@ -78,26 +75,26 @@ static int begin_stream(struct sv_ntfs *v, const struct sv_ntfs_attr *a,
 
 /* Adds the attribute (in a loaded record `number`) as the stream's next piece. */
 static int add_piece(struct sv_ntfs *v, uint64_t number, const struct sv_ntfs_record *r,
-	const struct sv_ntfs_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
+	const struct sv_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
 {
-	if (a->lowest != s->runs.end || (s->resident && s->value)) {
+	if (a->lowest_vcn != s->runs.end || (s->resident && s->value)) {
 		sv_fail_at(err, SV_CORRUPT, NULL, a->offset,
 			"a piece of a stream from cluster %llu on, expected %llu",
-			(unsigned long long)a->lowest, (unsigned long long)s->runs.end);
+			(unsigned long long)a->lowest_vcn, (unsigned long long)s->runs.end);
 		return sv_ntfs_blame(v, number, 0, err);
 	}
-	if (!a->lowest && begin_stream(v, a, s, err) < 0)
+	if (!a->lowest_vcn && begin_stream(v, r, a, s, err) < 0)
 		return sv_ntfs_blame(v, number, 0, err);
-	if (a->resident)
+	if (!a->mapped)
 		return 0;
-	if (a->end > SV_DEV_SIZE_MAX / v->geo.cluster_size) {
+	if (a->end_vcn > SV_DEV_SIZE_MAX / v->geo.cluster_size) {
 		sv_fail_at(err, SV_CORRUPT, NULL, a->offset,
-			"a stream of %llu clusters cannot be", (unsigned long long)a->end);
+			"a stream of %llu clusters cannot be", (unsigned long long)a->end_vcn);
 		return sv_ntfs_blame(v, number, 0, err);
 	}
-	if (sv_ntfs_runs_add(&s->runs, a->pairs, a->pairs_len, a->end, v->geo.clusters, err) <
-		0)
-		return sv_ntfs_blame(v, number, (uint64_t)(a->pairs - r->bytes), err);
+	if (sv_ntfs_runs_add(&s->runs, r->bytes + a->runs_offset, a->runs_length, a->end_vcn,
+		    v->geo.clusters, err) < 0)
+		return sv_ntfs_blame(v, number, a->runs_offset, err);
 	return 0;
 }
 
@@ -105,29 +102,31 @@ static int add_piece(struct sv_ntfs *v, uint64_t number, const struct sv_ntfs_re
 static int load_part(struct sv_ntfs *v, uint64_t owner, uint64_t reference,
 	struct sv_ntfs_record *ret, struct sv_err *err)
 {
-	uint64_t number = SV_NTFS_NUMBER(reference);
+	uint64_t number = NTFS_REF_RECORD(reference);
 
 	if (sv_ntfs_load(v, number, true, ret, err) < 0)
 		return -1;
-	if (SV_NTFS_NUMBER(ret->base) == owner &&
-		(!SV_NTFS_SEQUENCE(reference) || SV_NTFS_SEQUENCE(reference) == ret->sequence))
+	if (NTFS_REF_RECORD(ret->base) == owner &&
+		(!NTFS_REF_SEQUENCE(reference) ||
+			NTFS_REF_SEQUENCE(reference) == ret->sequence))
 		return 0;
-	sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record_disk, base),
+	sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record, base),
 		"record %llu belongs to record %llu, but the attribute list of record %llu names "
 		"it",
-		(unsigned long long)number, (unsigned long long)SV_NTFS_NUMBER(ret->base),
+		(unsigned long long)number, (unsigned long long)NTFS_REF_RECORD(ret->base),
 		(unsigned long long)owner);
 	sv_ntfs_unload(ret);
 	return sv_ntfs_blame(v, number, 0, err);
 }
 
 static bool find_instance(const struct sv_ntfs_record *r, const struct sv_ntfs_list_entry *e,
-	struct sv_ntfs_attr *ret)
+	struct sv_raw_attr *ret)
 {
-	struct sv_ntfs_attr a = {0};
+	struct sv_raw_attr a = {0};
 
 	while (sv_ntfs_next_attr(r, &a)) {
-		if (a.type == e->type && a.instance == e->instance && a.lowest == e->lowest) {
+		if (a.type == e->type && a.instance == e->instance &&
+			a.lowest_vcn == e->lowest) {
 			*ret = a;
 			return true;
 		}
@@ -141,8 +140,8 @@ static int add_listed(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint
 {
 	sv_autorecord struct sv_ntfs_record part = {0};
 	const struct sv_ntfs_record *r = base;
-	uint64_t where = SV_NTFS_NUMBER(e->record);
-	struct sv_ntfs_attr a;
+	uint64_t where = NTFS_REF_RECORD(e->record);
+	struct sv_raw_attr a;
 
 	if (where != number) {
 		if (load_part(v, number, e->record, &part, err) < 0)
@@ -163,15 +162,15 @@ static int load_list(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint6
 	uint8_t **ret, size_t *ret_n, struct sv_err *err)
 {
 	sv_autostream struct sv_ntfs_stream s = {0};
-	struct sv_ntfs_attr a;
+	struct sv_raw_attr a;
 
 	*ret = NULL;
 	*ret_n = 0;
-	if (!sv_ntfs_find_attr(base, SV_NTFS_AT_LIST, NULL, 0, &a))
+	if (!sv_ntfs_find_attr(base, NTFS_ATTR_LIST, NULL, 0, &a))
 		return 0;
 	if (add_piece(v, number, base, &a, &s, err) < 0)
 		return -1;
-	*ret = sv_ntfs_stream_slurp(v, &s, LIST_MAX, ret_n, err);
+	*ret = sv_ntfs_stream_slurp(v, &s, NTFS_ATTR_LIST_MAX, ret_n, err);
 	return *ret ? 0 : -1;
 }
 
@@ -191,8 +190,8 @@ static int open_listed(struct sv_ntfs *v, const struct sv_ntfs_record *base, uin
 	int rc;
 
 	while ((rc = sv_ntfs_next_list_entry(list, n, &pos, &e, err)) > 0) {
-		if (e.type != want->type || e.name_len != want->name_len ||
-			memcmp(e.name, want->name, 2 * want->name_len) != 0)
+		if (e.type != want->type ||
+			!sv_ntfs_same_units(e.name, e.name_len, want->name, want->name_len))
 			continue;
 		if (add_listed(v, base, number, &e, s, err) < 0)
 			return -1;
@@ -209,7 +208,7 @@ int sv_ntfs_stream_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, ui
 {
 	struct sv_ntfs_list_entry want = {.type = type, .name = name, .name_len = name_len};
 	sv_autofree uint8_t *list = NULL;
-	struct sv_ntfs_attr a;
+	struct sv_raw_attr a;
 	size_t n;
 	int rc;
 
@@ -233,11 +232,11 @@ int sv_ntfs_stream_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, ui
 static int visit(struct sv_ntfs *v, const struct sv_ntfs_record *r, uint64_t number,
 	sv_ntfs_attr_fn fn, void *user, struct sv_err *err)
 {
-	struct sv_ntfs_attr a = {0};
+	struct sv_raw_attr a = {0};
 
 	while (sv_ntfs_next_attr(r, &a)) {
 		struct sv_err why = SV_ERR_INIT;
-		int rc = a.type == SV_NTFS_AT_LIST ? 0 : fn(user, &a, &why);
+		int rc = a.type == NTFS_ATTR_LIST ? 0 : fn(user, r, &a, &why);
 
 		if (rc < 0 && why.code != SV_OK) {
 			sv_err_copy(err, &why);
@@ -260,7 +259,7 @@ static int by_number(const void *a, const void *b)
 static int list_records(const uint8_t *list, size_t n, uint64_t base, uint64_t **ret,
 	size_t *ret_n, struct sv_err *err)
 {
-	uint64_t *refs = malloc((n / sizeof(struct ntfs_list_disk) + 1) * sizeof *refs);
+	uint64_t *refs = malloc((n / sizeof(struct ntfs_list_entry) + 1) * sizeof *refs);
 	struct sv_ntfs_list_entry e;
 	size_t pos = 0, count = 0, unique = 0;
 	int rc;
@@ -268,7 +267,7 @@ static int list_records(const uint8_t *list, size_t n, uint64_t base, uint64_t *
 	if (!refs)
 		return sv_fail_nomem(err);
 	while ((rc = sv_ntfs_next_list_entry(list, n, &pos, &e, err)) > 0) {
-		if (SV_NTFS_NUMBER(e.record) != base)
+		if (NTFS_REF_RECORD(e.record) != base)
 			refs[count++] = e.record;
 	}
 	if (rc < 0) {
@@ -317,7 +316,7 @@ int sv_ntfs_each_attr(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint
 
 		if (load_part(v, number, refs[i], &part, err) < 0)
 			return -1;
-		rc = visit(v, &part, SV_NTFS_NUMBER(refs[i]), fn, user, err);
+		rc = visit(v, &part, NTFS_REF_RECORD(refs[i]), fn, user, err);
 	}
 	return rc;
 }

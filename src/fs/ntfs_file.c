@@ -28,24 +28,24 @@ static int check_reparse(
 	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
 {
 	SV_CLEANUP(sv_ntfs_object_free) struct sv_ntfs_object o = {0};
-	struct sv_ntfs_attr a;
-	struct ntfs_standard_disk d;
+	struct sv_raw_attr a;
+	struct ntfs_standard d;
 
-	if (!sv_ntfs_find_attr(base, SV_NTFS_AT_STANDARD, NULL, 0, &a) || !a.resident ||
-		a.value_len < sizeof d)
+	if (!sv_ntfs_find_attr(base, NTFS_ATTR_STANDARD, NULL, 0, &a) || a.mapped ||
+		a.value_length < sizeof d)
 		return 0;
-	memcpy(&d, a.value, sizeof d);
-	if (!(sv_get_le32(d.attributes) & SV_WIN_REPARSE))
+	memcpy(&d, base->bytes + a.value_offset, sizeof d);
+	if (!(sv_get_le32(d.attributes) & NTFS_WIN_REPARSE))
 		return 0;
 	if (sv_ntfs_describe(v, base, ino, NULL, &o, err) < 0)
 		return -1;
-	if (o.st.reparse_tag == SV_TAG_WOF)
+	if (o.st.reparse_tag == NTFS_TAG_WOF)
 		return refuse(v, "the data are packed by Windows (CompactOS, WOF)",
 			"unpack it in the guest with: compact /u /exe FILE", err);
-	if (o.st.reparse_tag == SV_TAG_DEDUP)
+	if (o.st.reparse_tag == NTFS_TAG_DEDUP)
 		return refuse(v, "the data lie in Windows' deduplication store",
 			"restore it in the guest with: Expand-DedupFile FILE", err);
-	if ((o.st.reparse_tag & SV_TAG_CLOUD_MASK) == SV_TAG_CLOUD && o.st.sparse)
+	if ((o.st.reparse_tag & NTFS_TAG_CLOUD_MASK) == NTFS_TAG_CLOUD && o.st.sparse)
 		return refuse(v, "the data lie in the cloud and not on this disk",
 			"make the file available offline in the guest first", err);
 	return 0;
@@ -77,7 +77,7 @@ static int open_data(struct sv_ntfs *v, uint64_t ino, const char *name, struct s
 		return name ? sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev),
 				      "there is no stream \"%s\"", name)
 			    : -1;
-	if (sv_ntfs_stream_open(v, &base, ino, SV_NTFS_AT_DATA, units, len, &v->last, &why) <
+	if (sv_ntfs_stream_open(v, &base, ino, NTFS_ATTR_DATA, units, len, &v->last, &why) <
 		0) {
 		if (why.code != SV_NOTFOUND || name) {
 			sv_err_copy(err, &why);
@@ -109,16 +109,17 @@ struct streams {
 	void *user;
 };
 
-static int take_stream(void *user, const struct sv_ntfs_attr *a, struct sv_err *err)
+static int take_stream(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+	struct sv_err *err)
 {
 	struct streams *s = user;
 	char name[SV_NTFS_NAME_UTF8];
 
-	(void)err;
-	if (a->type != SV_NTFS_AT_DATA || !a->name_len || a->lowest)
+	(void)r, (void)err;
+	if (a->type != NTFS_ATTR_DATA || !a->name_length || a->lowest_vcn)
 		return 0;
-	sv_ntfs_name_to_utf8(a->name, a->name_len, name);
-	return s->fn(s->user, name, a->size);
+	sv_ntfs_name_to_utf8(a->name, a->name_length, name);
+	return s->fn(s->user, name, a->mapped ? a->size : a->value_length);
 }
 
 int sv_ntfs_streams(
@@ -144,16 +145,16 @@ int sv_ntfs_extents(
 
 	if (sv_ntfs_load(v, ino, false, &base, err) < 0)
 		return -1;
-	if (sv_ntfs_stream_open(v, &base, ino, SV_NTFS_AT_DATA, NULL, 0, &s, &why) < 0) {
+	if (sv_ntfs_stream_open(v, &base, ino, NTFS_ATTR_DATA, NULL, 0, &s, &why) < 0) {
 		sv_err_copy(err, &why);
 		return why.code == SV_NOTFOUND ? 0 : -1;
 	}
 	for (size_t i = 0; i < s.runs.n && s.runs.v[i].vcn * cluster < s.size; i++) {
-		const struct sv_ntfs_run *r = &s.runs.v[i];
+		const struct sv_raw_run *r = &s.runs.v[i];
 		uint64_t off = r->vcn * cluster;
 		int rc = fn(user, off,
-			r->lcn == SV_NTFS_HOLE ? SV_NO_HOST_OFFSET : r->lcn * cluster,
-			SV_MIN(r->len * cluster, s.size - off));
+			r->lcn == NTFS_HOLE ? SV_NO_HOST_OFFSET : r->lcn * cluster,
+			SV_MIN(r->length * cluster, s.size - off));
 
 		if (rc)
 			return rc;

@@ -21,15 +21,15 @@ const uint8_t sv_ntfs_i30[8] = {'$', 0, 'I', 0, '3', 0, '0', 0};
 int sv_ntfs_parse_node(
 	const uint8_t *bytes, size_t n, size_t at, struct sv_ntfs_node *ret, struct sv_err *err)
 {
-	struct ntfs_node_disk d;
+	struct ntfs_index_head d;
 	uint32_t entries, used;
 
 	if (!sv_in_range(at, sizeof d, n))
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
 			"an index node of %zu bytes, header at %zu", n, at);
 	memcpy(&d, bytes + at, sizeof d);
-	entries = sv_get_le32(d.entries);
-	used = sv_get_le32(d.used);
+	entries = sv_get_le32(d.entries_offset);
+	used = sv_get_le32(d.length);
 	if (entries < sizeof d || entries % 8 || entries > used || used > n - at)
 		return sv_fail_at(err, SV_CORRUPT, NULL, at,
 			"index entries from %u to %u in %zu bytes", entries, used, n - at);
@@ -43,7 +43,7 @@ int sv_ntfs_next_entry(struct sv_ntfs_node *node, struct sv_ntfs_entry *ret, str
 {
 	const uint8_t *p = node->bytes + node->pos;
 	size_t left = node->end - node->pos, tail;
-	struct ntfs_entry_disk d;
+	struct ntfs_index_entry d;
 	uint32_t len, key_len;
 
 	if (left < sizeof d)
@@ -51,9 +51,9 @@ int sv_ntfs_next_entry(struct sv_ntfs_node *node, struct sv_ntfs_entry *ret, str
 			"an index node that ends without its last entry");
 	memcpy(&d, p, sizeof d);
 	len = sv_get_le16(d.length);
-	key_len = sv_get_le16(d.key_len);
-	ret->last = sv_get_le16(d.flags) & SV_NTFS_ENTRY_LAST;
-	ret->has_child = sv_get_le16(d.flags) & SV_NTFS_ENTRY_CHILD;
+	key_len = sv_get_le16(d.key_length);
+	ret->last = sv_get_le16(d.flags) & NTFS_ENTRY_LAST;
+	ret->has_child = sv_get_le16(d.flags) & NTFS_ENTRY_CHILD;
 	tail = ret->has_child ? 8 : 0;
 	if (len % 8 || len < sizeof d + tail || len > left ||
 		(!ret->last && key_len > len - sizeof d - tail))
@@ -90,10 +90,10 @@ static void folder_close(struct folder *f)
 static int load_root(struct folder *f, const struct sv_ntfs_record *base, struct sv_err *err)
 {
 	sv_autostream struct sv_ntfs_stream s = {0};
-	struct ntfs_root_disk d;
+	struct ntfs_index_root d;
 
 	if (sv_ntfs_stream_open(
-		    f->v, base, f->ino, SV_NTFS_AT_INDEX_ROOT, sv_ntfs_i30, 4, &s, err) < 0)
+		    f->v, base, f->ino, NTFS_ATTR_INDEX_ROOT, sv_ntfs_i30, 4, &s, err) < 0)
 		return -1;
 	f->root = sv_ntfs_stream_slurp(f->v, &s, SV_NTFS_BLOCK_MAX, &f->root_len, err);
 	if (!f->root)
@@ -104,8 +104,8 @@ static int load_root(struct folder *f, const struct sv_ntfs_record *base, struct
 	}
 	memcpy(&d, f->root, sizeof d);
 	f->block_size = sv_get_le32(d.block_size);
-	if (sv_get_le32(d.type) == SV_NTFS_AT_NAME && sv_is_pow2(f->block_size) &&
-		f->block_size >= SV_NTFS_STRIDE && f->block_size <= SV_NTFS_BLOCK_MAX)
+	if (sv_get_le32(d.type) == NTFS_ATTR_FILE_NAME && sv_is_pow2(f->block_size) &&
+		f->block_size >= NTFS_FIXUP_STRIDE && f->block_size <= SV_NTFS_BLOCK_MAX)
 		return 0;
 	sv_fail_at(err, SV_CORRUPT, NULL, 0,
 		"a folder's index of attribute 0x%x with blocks of %u bytes",
@@ -136,7 +136,7 @@ static int folder_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, uin
 		return sv_fail(err, SV_USAGE, sv_dev_name(v->dev),
 			"record %llu of $MFT is not a folder", (unsigned long long)ino);
 	if (load_root(f, base, err) < 0 ||
-		open_optional(v, base, ino, SV_NTFS_AT_INDEX, &f->blocks, err) < 0)
+		open_optional(v, base, ino, NTFS_ATTR_INDEX_ALLOCATION, &f->blocks, err) < 0)
 		return -1;
 	f->block = malloc(f->block_size);
 	return f->block ? 0 : sv_fail_nomem(err);
@@ -152,7 +152,7 @@ static int blame_block(const struct folder *f, uint64_t off, struct sv_err *err)
 static uint64_t vcn_size(const struct folder *f)
 {
 	return f->v->geo.cluster_size <= f->block_size ? f->v->geo.cluster_size
-						       : SV_NTFS_STRIDE;
+						       : NTFS_FIXUP_STRIDE;
 }
 
 /* Reads the block at byte `off` of the index. */
@@ -168,26 +168,26 @@ static int load_block(
 		return sv_fail(err, SV_CORRUPT, sv_dev_name(f->v->dev),
 			"index block %llu of record %llu is beyond the index",
 			(unsigned long long)want, (unsigned long long)f->ino);
-	if (sv_ntfs_fixup(f->block, f->block_size, "INDX", err) < 0)
+	if (sv_raw_unprotect(f->block, f->block_size, "INDX", err) < 0)
 		return blame_block(f, off, err);
-	found = sv_load_le64(f->block + offsetof(struct ntfs_index_disk, vcn));
+	found = sv_load_le64(f->block + offsetof(struct ntfs_index_block, vcn));
 	if (found != want) {
-		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_index_disk, vcn),
+		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_index_block, vcn),
 			"index block %llu where block %llu of record %llu is expected",
 			(unsigned long long)found, (unsigned long long)want,
 			(unsigned long long)f->ino);
 		return blame_block(f, off, err);
 	}
-	if (sv_ntfs_parse_node(f->block, f->block_size, offsetof(struct ntfs_index_disk, node),
-		    node, err) < 0)
+	if (sv_ntfs_parse_node(f->block, f->block_size,
+		    offsetof(struct ntfs_index_block, index), node, err) < 0)
 		return blame_block(f, off, err);
 	return 0;
 }
 
 static int root_node(const struct folder *f, struct sv_ntfs_node *node, struct sv_err *err)
 {
-	if (sv_ntfs_parse_node(
-		    f->root, f->root_len, offsetof(struct ntfs_root_disk, node), node, err) < 0)
+	if (sv_ntfs_parse_node(f->root, f->root_len, offsetof(struct ntfs_index_root, index),
+		    node, err) < 0)
 		return sv_ntfs_blame(f->v, f->ino, 0, err);
 	return 0;
 }
@@ -210,15 +210,15 @@ static bool is_dots(const char *name)
 static int entry_type(struct sv_ntfs *v, const struct sv_ntfs_entry *e, enum sv_fs_type *ret,
 	struct sv_err *err)
 {
-	bool is_dir = e->key.attributes & (SV_NTFS_HAS_INDEX | SV_WIN_DIRECTORY);
-	bool reparse = e->key.attributes & SV_WIN_REPARSE;
+	bool is_dir = e->key.attributes & (NTFS_WIN_HAS_INDEX | NTFS_WIN_DIRECTORY);
+	bool reparse = e->key.attributes & NTFS_WIN_REPARSE;
 	struct sv_fs_stat st;
 
 	*ret = sv_ntfs_type_of(reparse ? e->key.reparse_tag : 0, is_dir);
 	if ((!reparse || e->key.reparse_tag) &&
-		(is_dir || !(e->key.attributes & SV_WIN_SYSTEM)))
+		(is_dir || !(e->key.attributes & NTFS_WIN_SYSTEM)))
 		return 0;
-	if (sv_ntfs_stat(&v->fs, SV_NTFS_NUMBER(e->record), &st, err) < 0)
+	if (sv_ntfs_stat(&v->fs, NTFS_REF_RECORD(e->record), &st, err) < 0)
 		return -1;
 	*ret = st.type;
 	return 0;
@@ -226,13 +226,13 @@ static int entry_type(struct sv_ntfs *v, const struct sv_ntfs_entry *e, enum sv_
 
 static int emit(struct listing *l, const struct sv_ntfs_entry *e)
 {
-	uint64_t ino = SV_NTFS_NUMBER(e->record);
+	uint64_t ino = NTFS_REF_RECORD(e->record);
 	struct sv_err why = SV_ERR_INIT;
 	char name[SV_NTFS_NAME_UTF8];
 	enum sv_fs_type type;
 	bool lossy;
 
-	if (e->key.space == SV_NTFS_SPACE_DOS || ino < SV_NTFS_FIRST_USER)
+	if (e->key.space == NTFS_SPACE_DOS || ino < NTFS_FILE_FIRST_USER)
 		return 0;
 	lossy = sv_ntfs_name_to_utf8(e->key.name, e->key.name_len, name);
 	if (is_dots(name))
@@ -320,7 +320,7 @@ int sv_ntfs_readdir(
 
 	if (sv_ntfs_load(v, ino, false, &base, err) < 0 ||
 		folder_open(v, &base, ino, &f, err) < 0 || root_node(&f, &node, err) < 0 ||
-		open_optional(v, &base, ino, SV_NTFS_AT_BITMAP, &bitmap, err) < 0)
+		open_optional(v, &base, ino, NTFS_ATTR_BITMAP, &bitmap, err) < 0)
 		return -1;
 	rc = emit_node(&l, &node, true, 0);
 	if (!rc)
@@ -342,9 +342,9 @@ static int load_upcase(struct sv_ntfs *v, struct sv_err *err)
 
 	if (v->upcase)
 		return 0;
-	if (sv_ntfs_load(v, SV_NTFS_UPCASE, false, &base, err) < 0 ||
+	if (sv_ntfs_load(v, NTFS_FILE_UPCASE, false, &base, err) < 0 ||
 		sv_ntfs_stream_open(
-			v, &base, SV_NTFS_UPCASE, SV_NTFS_AT_DATA, NULL, 0, &s, err) < 0)
+			v, &base, NTFS_FILE_UPCASE, NTFS_ATTR_DATA, NULL, 0, &s, err) < 0)
 		return -1;
 	bytes = sv_ntfs_stream_slurp(v, &s, 2 * UPCASE_LEN, &n, err);
 	if (!bytes)
@@ -430,15 +430,15 @@ static int search_tree(struct folder *f, struct search *s, struct sv_err *err)
 static int check_sequence(struct sv_ntfs *v, uint64_t reference, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record r = {0};
-	uint64_t number = SV_NTFS_NUMBER(reference);
+	uint64_t number = NTFS_REF_RECORD(reference);
 
 	if (sv_ntfs_load(v, number, false, &r, err) < 0)
 		return -1;
-	if (!SV_NTFS_SEQUENCE(reference) || SV_NTFS_SEQUENCE(reference) == r.sequence)
+	if (!NTFS_REF_SEQUENCE(reference) || NTFS_REF_SEQUENCE(reference) == r.sequence)
 		return 0;
-	sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record_disk, sequence),
+	sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record, sequence),
 		"record %llu has sequence %u, its folder expects %u",
-		(unsigned long long)number, r.sequence, SV_NTFS_SEQUENCE(reference));
+		(unsigned long long)number, r.sequence, NTFS_REF_SEQUENCE(reference));
 	return sv_ntfs_blame(v, number, 0, err);
 }
 
@@ -461,6 +461,6 @@ int sv_ntfs_lookup(struct sv_fs *fs, uint64_t dir, const char *name, size_t name
 		return sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev), "no such name");
 	if (check_sequence(v, s.record, err) < 0)
 		return -1;
-	*ret_ino = SV_NTFS_NUMBER(s.record);
+	*ret_ino = NTFS_REF_RECORD(s.record);
 	return 0;
 }

@@ -4,21 +4,24 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "fs/ntfs_log.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define PIECE (1u << 20)
+/* A smaller hiberfil.sys belongs to a Windows that is hibernated with another disk. */
+#define HIBERFIL_HEAD 4096
 
 static int read_label(struct sv_ntfs *v, const struct sv_ntfs_record *volume,
 	struct sv_fs_info *info, struct sv_err *err)
 {
 	sv_autofree char *label = NULL;
-	struct sv_ntfs_attr a;
+	struct sv_raw_attr a;
 
-	if (!sv_ntfs_find_attr(volume, SV_NTFS_AT_VOLUME_NAME, NULL, 0, &a) || !a.resident)
+	if (!sv_ntfs_find_attr(volume, NTFS_ATTR_VOLUME_NAME, NULL, 0, &a) || a.mapped)
 		return 0;
-	label = sv_utf16_to_utf8(a.value, a.value_len / 2, NULL);
+	label = sv_utf16_to_utf8(volume->bytes + a.value_offset, a.value_length / 2, NULL);
 	if (!label)
 		return sv_fail_nomem(err);
 	snprintf(info->label, sizeof info->label, "%s", label);
@@ -31,18 +34,18 @@ static int read_label(struct sv_ntfs *v, const struct sv_ntfs_record *volume,
 static int read_volume(struct sv_ntfs *v, struct sv_fs_info *info, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record r = {0};
-	struct ntfs_volume_info_disk d;
-	struct sv_ntfs_attr a;
+	struct ntfs_volume_info d;
+	struct sv_raw_attr a;
 
-	if (sv_ntfs_load(v, SV_NTFS_VOLUME, false, &r, err) < 0)
+	if (sv_ntfs_load(v, NTFS_FILE_VOLUME, false, &r, err) < 0)
 		return -1;
-	if (!sv_ntfs_find_attr(&r, SV_NTFS_AT_VOLUME_INFO, NULL, 0, &a) || !a.resident ||
-		a.value_len < sizeof d) {
+	if (!sv_ntfs_find_attr(&r, NTFS_ATTR_VOLUME_INFO, NULL, 0, &a) || a.mapped ||
+		a.value_length < sizeof d) {
 		sv_fail_at(err, SV_CORRUPT, NULL, 0, "$Volume has no $VOLUME_INFORMATION");
-		return sv_ntfs_blame(v, SV_NTFS_VOLUME, 0, err);
+		return sv_ntfs_blame(v, NTFS_FILE_VOLUME, 0, err);
 	}
-	memcpy(&d, a.value, sizeof d);
-	info->dirty = sv_get_le16(d.flags) & SV_NTFS_VOLUME_DIRTY;
+	memcpy(&d, r.bytes + a.value_offset, sizeof d);
+	info->dirty = sv_get_le16(d.flags) & NTFS_VOLUME_DIRTY;
 	return read_label(v, &r, info, err);
 }
 
@@ -69,8 +72,8 @@ static int count_used(struct sv_ntfs *v, uint64_t *ret, struct sv_err *err)
 
 	if (!buf)
 		return sv_fail_nomem(err);
-	if (sv_ntfs_load(v, SV_NTFS_BITMAP, false, &r, err) < 0 ||
-		sv_ntfs_stream_open(v, &r, SV_NTFS_BITMAP, SV_NTFS_AT_DATA, NULL, 0, &s, err) <
+	if (sv_ntfs_load(v, NTFS_FILE_BITMAP, false, &r, err) < 0 ||
+		sv_ntfs_stream_open(v, &r, NTFS_FILE_BITMAP, NTFS_ATTR_DATA, NULL, 0, &s, err) <
 			0)
 		return -1;
 	if (s.size < bytes)
@@ -91,6 +94,56 @@ static int count_used(struct sv_ntfs *v, uint64_t *ret, struct sv_err *err)
 	return 0;
 }
 
+/* ---- what speaks against writing ---- */
+
+/* The rules are those of growing (ntfs_state.c), which refuses where this only tells. */
+static int look_at_hiberfil(struct sv_ntfs *v, const char **ret, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+	struct sv_fs_stat st;
+	char magic[4] = {0};
+	uint64_t ino;
+	size_t got;
+
+	if (sv_ntfs_lookup(&v->fs, NTFS_FILE_ROOT, "hiberfil.sys", 12, &ino, &why) < 0) {
+		sv_err_copy(err, &why);
+		return why.code == SV_NOTFOUND ? 0 : -1;
+	}
+	if (sv_ntfs_stat(&v->fs, ino, &st, err) < 0 ||
+		sv_ntfs_read(&v->fs, ino, NULL, magic, sizeof magic, 0, &got, err) < 0)
+		return -1;
+	if (st.size < HIBERFIL_HEAD || !memcmp(magic, "hibr", 4) || !memcmp(magic, "HIBR", 4))
+		*ret = "hibernated, or shut down with fast startup";
+	return 0;
+}
+
+static int look_at_journal(struct sv_ntfs *v, const char **ret, struct sv_err *err)
+{
+	sv_autofree uint8_t *head = malloc(SV_NTFS_LOG_HEAD);
+	enum sv_ntfs_log log;
+	size_t n;
+
+	if (!head)
+		return sv_fail_nomem(err);
+	if (sv_ntfs_read(&v->fs, NTFS_FILE_LOG, NULL, head, SV_NTFS_LOG_HEAD, 0, &n, err) < 0 ||
+		sv_ntfs_parse_log(head, n, &log, err) < 0)
+		return -1;
+	if (log == SV_NTFS_LOG_UNCLEAN || log == SV_NTFS_LOG_CACHED)
+		*ret = "unclean journal";
+	return 0;
+}
+
+static void find_state(struct sv_ntfs *v, struct sv_fs_info *info)
+{
+	struct sv_err why = SV_ERR_INIT;
+	const char *state = "";
+
+	if (look_at_hiberfil(v, &state, &why) < 0 ||
+		(!state[0] && look_at_journal(v, &state, &why) < 0))
+		state = why.message;
+	snprintf(info->state, sizeof info->state, "%s", state);
+}
+
 int sv_ntfs_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err)
 {
 	struct sv_ntfs *v = sv_ntfs_of(fs);
@@ -106,6 +159,7 @@ int sv_ntfs_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err)
 	snprintf(info.uuid, sizeof info.uuid, "%016llX", (unsigned long long)v->geo.serial);
 	info.used = used * v->geo.cluster_size;
 	info.free = (v->geo.clusters - used) * v->geo.cluster_size;
+	find_state(v, &info);
 	*ret = info;
 	return 0;
 }

@@ -83,11 +83,11 @@ static char *reparse_target(
 {
 	sv_autostream struct sv_ntfs_stream s = {0};
 	sv_autofree uint8_t *b = NULL;
-	struct ntfs_reparse_disk d;
+	struct ntfs_reparse d;
 	char *target = NULL;
 	size_t n;
 
-	if (sv_ntfs_stream_open(v, base, ino, SV_NTFS_AT_REPARSE, NULL, 0, &s, err) < 0)
+	if (sv_ntfs_stream_open(v, base, ino, NTFS_ATTR_REPARSE, NULL, 0, &s, err) < 0)
 		return NULL;
 	b = sv_ntfs_stream_slurp(v, &s, REPARSE_MAX, &n, err);
 	if (!b)
@@ -98,12 +98,12 @@ static char *reparse_target(
 		return NULL;
 	}
 	memcpy(&d, b, sizeof d);
-	n = SV_MIN(n, sizeof d + sv_get_le16(d.len));
+	n = SV_MIN(n, sizeof d + sv_get_le16(d.length));
 	switch (sv_get_le32(d.tag)) {
-	case SV_TAG_SYMLINK:
+	case NTFS_TAG_SYMLINK:
 		target = windows_target(b, n, 20, err);
 		break;
-	case SV_TAG_JUNCTION:
+	case NTFS_TAG_JUNCTION:
 		target = windows_target(b, n, 16, err);
 		break;
 	default:
@@ -122,7 +122,7 @@ static char *interix_target(
 	char *target;
 	size_t n;
 
-	if (sv_ntfs_stream_open(v, base, ino, SV_NTFS_AT_DATA, NULL, 0, &s, err) < 0)
+	if (sv_ntfs_stream_open(v, base, ino, NTFS_ATTR_DATA, NULL, 0, &s, err) < 0)
 		return NULL;
 	b = sv_ntfs_stream_slurp(v, &s, INTERIX_MAX, &n, err);
 	if (!b)

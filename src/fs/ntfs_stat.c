@@ -30,14 +30,15 @@ static struct sv_fs_time time_of(sv_le64 disk)
 	return (struct sv_fs_time){sec - EPOCH_OFFSET, (uint32_t)(rest * 100)};
 }
 
-static void take_standard(const struct sv_ntfs_attr *a, struct gather *g)
+static void take_standard(
+	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
 {
-	struct ntfs_standard_disk d;
+	struct ntfs_standard d;
 	struct sv_fs_stat *st = &g->o->st;
 
-	if (!a->resident || a->value_len < sizeof d)
+	if (a->mapped || a->value_length < sizeof d)
 		return;
-	memcpy(&d, a->value, sizeof d);
+	memcpy(&d, r->bytes + a->value_offset, sizeof d);
 	st->born = time_of(d.born);
 	st->mtime = time_of(d.modified);
 	st->ctime = time_of(d.changed);
@@ -45,17 +46,18 @@ static void take_standard(const struct sv_ntfs_attr *a, struct gather *g)
 	st->attributes = sv_get_le32(d.attributes);
 }
 
-static int take_name(const struct sv_ntfs_attr *a, struct gather *g, struct sv_err *err)
+static int take_name(const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+	struct gather *g, struct sv_err *err)
 {
 	struct sv_ntfs_object *o = g->o;
 	struct sv_ntfs_name name;
 	struct sv_ntfs_link *link;
 
-	if (!a->resident)
+	if (a->mapped)
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0, "a file name that is not resident");
-	if (sv_ntfs_parse_name(a->value, a->value_len, &name, err) < 0)
+	if (sv_ntfs_parse_name(r->bytes + a->value_offset, a->value_length, &name, err) < 0)
 		return -1;
-	if (name.space == SV_NTFS_SPACE_DOS)
+	if (name.space == NTFS_SPACE_DOS)
 		return 0;
 	if (o->n_links == SV_NTFS_LINKS_MAX)
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0, "a file with more than %u names",
@@ -70,7 +72,7 @@ static int take_name(const struct sv_ntfs_attr *a, struct gather *g, struct sv_e
 		o->cap_links = cap;
 	}
 	link = &o->links[o->n_links++];
-	link->parent = SV_NTFS_NUMBER(name.parent);
+	link->parent = NTFS_REF_RECORD(name.parent);
 	link->name_len = name.name_len;
 	memcpy(link->name, name.name, 2 * name.name_len);
 	return 0;
@@ -84,49 +86,52 @@ static void take_interix(const uint8_t *bytes, size_t n, struct gather *g)
 	g->interix_other = !memcmp(bytes, "IntxCHR", 8) || !memcmp(bytes, "IntxBLK", 8);
 }
 
-static void take_data(const struct sv_ntfs_attr *a, struct gather *g)
+static void take_data(
+	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
 {
 	struct sv_fs_stat *st = &g->o->st;
 
-	if (a->name_len || a->lowest)
+	if (a->name_length || a->lowest_vcn)
 		return;
-	st->size = a->size;
-	st->sparse = a->flags & SV_NTFS_SPARSE;
-	st->compressed = a->flags & SV_NTFS_COMPRESSED;
-	st->encrypted = a->flags & SV_NTFS_ENCRYPTED;
-	if (a->resident)
-		take_interix(a->value, a->value_len, g);
+	st->size = a->mapped ? a->size : a->value_length;
+	st->sparse = a->flags & NTFS_ATTR_SPARSE;
+	st->compressed = a->flags & NTFS_ATTR_COMPRESSED;
+	st->encrypted = a->flags & NTFS_ATTR_ENCRYPTED;
+	if (a->mapped)
+		st->allocated = a->packed;
 	else
-		st->allocated = st->sparse || st->compressed ? a->packed : a->allocated;
-	g->ask_data = !a->resident && a->size >= SV_NTFS_INTERIX_LEN && a->size <= INTERIX_MAX;
+		take_interix(r->bytes + a->value_offset, a->value_length, g);
+	g->ask_data = a->mapped && a->size >= SV_NTFS_INTERIX_LEN && a->size <= INTERIX_MAX;
 }
 
-static void take_reparse(const struct sv_ntfs_attr *a, struct gather *g)
+static void take_reparse(
+	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
 {
-	if (a->resident && a->value_len >= 4)
-		g->o->st.reparse_tag = sv_load_le32(a->value);
-	g->ask_reparse = !a->resident && !a->lowest;
+	if (!a->mapped && a->value_length >= 4)
+		g->o->st.reparse_tag = sv_load_le32(r->bytes + a->value_offset);
+	g->ask_reparse = a->mapped && !a->lowest_vcn;
 }
 
-static int take(void *user, const struct sv_ntfs_attr *a, struct sv_err *err)
+static int take(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+	struct sv_err *err)
 {
 	struct gather *g = user;
 
 	switch (a->type) {
-	case SV_NTFS_AT_STANDARD:
-		take_standard(a, g);
+	case NTFS_ATTR_STANDARD:
+		take_standard(r, a, g);
 		return 0;
-	case SV_NTFS_AT_NAME:
-		return take_name(a, g, err);
-	case SV_NTFS_AT_DATA:
-		take_data(a, g);
+	case NTFS_ATTR_FILE_NAME:
+		return take_name(r, a, g, err);
+	case NTFS_ATTR_DATA:
+		take_data(r, a, g);
 		return 0;
-	case SV_NTFS_AT_INDEX:
-		if (g->is_dir && !a->lowest)
+	case NTFS_ATTR_INDEX_ALLOCATION:
+		if (g->is_dir && !a->lowest_vcn)
 			g->o->st.allocated += a->allocated;
 		return 0;
-	case SV_NTFS_AT_REPARSE:
-		take_reparse(a, g);
+	case NTFS_ATTR_REPARSE:
+		take_reparse(r, a, g);
 		return 0;
 	default:
 		return 0;
@@ -147,14 +152,14 @@ static int peek(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t n
 enum sv_fs_type sv_ntfs_type_of(uint32_t tag, bool is_dir)
 {
 	switch (tag) {
-	case SV_TAG_JUNCTION:
-	case SV_TAG_SYMLINK:
-	case SV_TAG_WSL_LINK:
+	case NTFS_TAG_JUNCTION:
+	case NTFS_TAG_SYMLINK:
+	case NTFS_TAG_WSL_LINK:
 		return SV_FS_SYMLINK;
-	case SV_TAG_WSL_SOCKET:
-	case SV_TAG_WSL_FIFO:
-	case SV_TAG_WSL_CHAR:
-	case SV_TAG_WSL_BLOCK:
+	case NTFS_TAG_WSL_SOCKET:
+	case NTFS_TAG_WSL_FIFO:
+	case NTFS_TAG_WSL_CHAR:
+	case NTFS_TAG_WSL_BLOCK:
 		return SV_FS_OTHER;
 	default:
 		return is_dir ? SV_FS_DIR : SV_FS_FILE;
@@ -167,9 +172,9 @@ static void settle_type(struct gather *g)
 	struct sv_fs_stat *st = &g->o->st;
 
 	if (g->is_dir) /* as Windows shows it; on the disk it is told elsewhere */
-		st->attributes |= SV_WIN_DIRECTORY;
+		st->attributes |= NTFS_WIN_DIRECTORY;
 	st->type = sv_ntfs_type_of(st->reparse_tag, g->is_dir);
-	if (st->type != SV_FS_FILE || !(st->attributes & SV_WIN_SYSTEM))
+	if (st->type != SV_FS_FILE || !(st->attributes & NTFS_WIN_SYSTEM))
 		return;
 	if (g->interix_link)
 		st->type = SV_FS_SYMLINK;
@@ -190,12 +195,12 @@ int sv_ntfs_describe(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint6
 		return -1;
 	o->st.nlink = (uint32_t)o->n_links;
 	if (g.ask_reparse) {
-		if (peek(v, base, number, SV_NTFS_AT_REPARSE, first, &n, err) < 0)
+		if (peek(v, base, number, NTFS_ATTR_REPARSE, first, &n, err) < 0)
 			return -1;
 		o->st.reparse_tag = n >= 4 ? sv_load_le32(first) : 0;
 	}
-	if (g.ask_data && o->st.attributes & SV_WIN_SYSTEM && !o->st.encrypted) {
-		if (peek(v, base, number, SV_NTFS_AT_DATA, first, &n, err) < 0)
+	if (g.ask_data && o->st.attributes & NTFS_WIN_SYSTEM && !o->st.encrypted) {
+		if (peek(v, base, number, NTFS_ATTR_DATA, first, &n, err) < 0)
 			return -1;
 		take_interix(first, n, &g);
 	}

@@ -11,9 +11,9 @@
 
 uint64_t sv_ntfs_locate(const struct sv_ntfs *v, const struct sv_ntfs_stream *s, uint64_t off)
 {
-	const struct sv_ntfs_run *run = sv_ntfs_runs_at(&s->runs, off / v->geo.cluster_size);
+	const struct sv_raw_run *run = sv_ntfs_runs_at(&s->runs, off / v->geo.cluster_size);
 
-	if (!run || run->lcn == SV_NTFS_HOLE)
+	if (!run || run->lcn == NTFS_HOLE)
 		return 0;
 	return run->lcn * v->geo.cluster_size + (off - run->vcn * v->geo.cluster_size);
 }
@@ -39,7 +39,7 @@ static int read_runs(struct sv_ntfs *v, struct sv_ntfs_stream *s, uint8_t *buf, 
 	const uint64_t cluster = v->geo.cluster_size;
 
 	while (n) {
-		const struct sv_ntfs_run *run = sv_ntfs_runs_at(&s->runs, off / cluster);
+		const struct sv_raw_run *run = sv_ntfs_runs_at(&s->runs, off / cluster);
 		uint64_t within;
 		size_t len;
 
@@ -48,8 +48,8 @@ static int read_runs(struct sv_ntfs *v, struct sv_ntfs_stream *s, uint8_t *buf, 
 				"byte %llu of a stream of %llu bytes is in no cluster",
 				(unsigned long long)off, (unsigned long long)s->size);
 		within = off - run->vcn * cluster;
-		len = (size_t)SV_MIN(n, run->len * cluster - within);
-		if (run->lcn == SV_NTFS_HOLE)
+		len = (size_t)SV_MIN(n, run->length * cluster - within);
+		if (run->lcn == NTFS_HOLE)
 			memset(buf, 0, len);
 		else if (sv_dev_read(v->dev, buf, len, run->lcn * cluster + within, err) < 0)
 			return -1;
@@ -66,11 +66,11 @@ static uint64_t stored_clusters(const struct sv_ntfs_runs *runs, uint64_t vcn, u
 	uint64_t at = vcn;
 
 	while (at < end) {
-		const struct sv_ntfs_run *run = sv_ntfs_runs_at(runs, at);
+		const struct sv_raw_run *run = sv_ntfs_runs_at(runs, at);
 
-		if (!run || run->lcn == SV_NTFS_HOLE)
+		if (!run || run->lcn == NTFS_HOLE)
 			break;
-		at = SV_MIN(end, run->vcn + run->len);
+		at = SV_MIN(end, run->vcn + run->length);
 	}
 	return at - vcn;
 }
@@ -137,7 +137,7 @@ int sv_ntfs_stream_read(struct sv_ntfs *v, struct sv_ntfs_stream *s, void *buf, 
 	uint8_t *out = buf;
 	size_t data;
 
-	if (s->flags & SV_NTFS_ENCRYPTED)
+	if (s->flags & NTFS_ATTR_ENCRYPTED)
 		return sv_fail(err, SV_UNSUPPORTED, sv_dev_name(v->dev),
 			"the data are encrypted with EFS by a user of that Windows");
 	n = off < s->size ? (size_t)SV_MIN(n, s->size - off) : 0;
@@ -184,13 +184,13 @@ static int check_use(const struct sv_ntfs *v, const struct sv_ntfs_record *r, ui
 	bool extension, struct sv_err *err)
 {
 	if (!r->in_use)
-		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record_disk, flags),
+		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record, flags),
 			"record %llu of $MFT is not in use", (unsigned long long)number);
 	else if (r->base && !extension)
-		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record_disk, base),
+		sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ntfs_record, base),
 			"record %llu of $MFT is a part of record %llu",
 			(unsigned long long)number,
-			(unsigned long long)SV_NTFS_NUMBER(r->base));
+			(unsigned long long)NTFS_REF_RECORD(r->base));
 	else
 		return 0;
 	return sv_ntfs_blame(v, number, 0, err);

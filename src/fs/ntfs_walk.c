@@ -55,7 +55,7 @@ static void find_hidden(struct walk *w)
 {
 	size_t next = 0;
 
-	w->hidden[w->n_hidden++] = SV_NTFS_EXTEND;
+	w->hidden[w->n_hidden++] = NTFS_FILE_EXTEND;
 	for (unsigned depth = 0; depth < HIDDEN_DEPTH; depth++) {
 		size_t end = w->n_hidden;
 
@@ -143,7 +143,7 @@ static int visit_piece(struct walk *w, uint64_t number, uint8_t *bytes, size_t n
 	for (size_t i = 0; i < n; i++, number++) {
 		int rc;
 
-		if (number < SV_NTFS_FIRST_USER)
+		if (number < NTFS_FILE_FIRST_USER)
 			continue;
 		rc = visit_record(w, number, bytes + i * w->v->geo.record_size);
 		if (rc)
@@ -184,10 +184,10 @@ static int open_bitmap(struct walk *w, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record r = {0};
 
-	if (sv_ntfs_load(w->v, SV_NTFS_MFT, false, &r, err) < 0)
+	if (sv_ntfs_load(w->v, NTFS_FILE_MFT, false, &r, err) < 0)
 		return -1;
 	return sv_ntfs_stream_open(
-		w->v, &r, SV_NTFS_MFT, SV_NTFS_AT_BITMAP, NULL, 0, &w->bitmap, err);
+		w->v, &r, NTFS_FILE_MFT, NTFS_ATTR_BITMAP, NULL, 0, &w->bitmap, err);
 }
 
 int sv_ntfs_walk(

@@ -90,6 +90,7 @@ int sv_raw_parse_boot(
 			"the volume has %zu bytes, a boot sector has 512", n);
 	memcpy(&b, bytes, sizeof b);
 	g.hidden_sectors = sv_get_le32(b.hidden_sectors);
+	g.serial = sv_get_le64(b.serial);
 	if (check_type(&b, err) < 0 || parse_units(&b, &g, err) < 0 ||
 		parse_record_size(&b, &g, err) < 0 || parse_places(&b, &g, err) < 0)
 		return -1;

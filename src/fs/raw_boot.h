@@ -20,6 +20,7 @@ struct sv_raw_geometry {
 	uint64_t mft_lcn;      /* below `clusters`, as is the next */
 	uint64_t mftmirr_lcn;
 	uint64_t hidden_sectors; /* the partition's start, as the BPB has it */
+	uint64_t serial;
 };
 
 /* `bytes` is the first sector, at least 512 bytes. SV_UNSUPPORTED, by name, for a BitLocker

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * NTFS as it lies on the disk: the structures that growing reads and writes, after the
- * descriptions in linux-ntfs (layout.h) and in libfsntfs's format document. Byte types only;
- * copied out with memcpy, never cast. Private to the fs room.
+ * NTFS as it lies on the disk: the structures that reading and growing use, after the
+ * descriptions in linux-ntfs (layout.h) and in libfsntfs's format document; reparse tags and
+ * file attributes after [MS-FSCC]. Byte types only; copied out with memcpy, never cast.
+ * Private to the fs room.
  */
 #ifndef SV_FS_RAW_DISK_H
 #define SV_FS_RAW_DISK_H
@@ -36,26 +37,54 @@ enum { /* MFT records of the system's own files */
 	NTFS_FILE_BITMAP,
 	NTFS_FILE_BOOT,
 	NTFS_FILE_BADCLUS,
+	NTFS_FILE_UPCASE = 10,
+	NTFS_FILE_EXTEND,
+	NTFS_FILE_FIRST_USER = 16, /* all below are the file system's own */
 };
 
 enum {
+	NTFS_ATTR_STANDARD = 0x10,
 	NTFS_ATTR_LIST = 0x20,
 	NTFS_ATTR_FILE_NAME = 0x30,
+	NTFS_ATTR_VOLUME_NAME = 0x60,
 	NTFS_ATTR_VOLUME_INFO = 0x70,
 	NTFS_ATTR_DATA = 0x80,
 	NTFS_ATTR_INDEX_ROOT = 0x90,
 	NTFS_ATTR_INDEX_ALLOCATION = 0xA0,
 	NTFS_ATTR_BITMAP = 0xB0,
+	NTFS_ATTR_REPARSE = 0xC0,
 	NTFS_ATTR_END = 0xFFFFFFFF,
 };
 
-#define NTFS_ATTR_COMPRESSED 0x00FF
+#define NTFS_ATTR_COMPRESSED 0x00FF /* the method; none but the next was ever defined */
+#define NTFS_ATTR_LZNT1      0x0001
 #define NTFS_ATTR_ENCRYPTED  0x4000
 #define NTFS_ATTR_SPARSE     0x8000
 
 #define NTFS_RECORD_IN_USE   0x0001
+#define NTFS_RECORD_DIR      0x0002
 #define NTFS_VOLUME_DIRTY    0x0001
-#define NTFS_ENTRY_LAST      0x0002 /* of an index node */
+#define NTFS_ENTRY_CHILD     0x0001 /* of an index node: it ends with the VCN of a block */
+#define NTFS_ENTRY_LAST      0x0002 /* has no key */
+#define NTFS_SPACE_DOS       2      /* of a file name: the short one that goes with another */
+
+/* Windows' file attributes that reading looks at. */
+#define NTFS_WIN_SYSTEM    0x00000004U
+#define NTFS_WIN_DIRECTORY 0x00000010U
+#define NTFS_WIN_REPARSE   0x00000400U
+#define NTFS_WIN_HAS_INDEX 0x10000000U /* only in a file name: it is a folder's */
+
+#define NTFS_TAG_JUNCTION   0xA0000003U
+#define NTFS_TAG_SYMLINK    0xA000000CU
+#define NTFS_TAG_DEDUP      0x80000013U
+#define NTFS_TAG_WOF        0x80000017U
+#define NTFS_TAG_CLOUD      0x9000001AU
+#define NTFS_TAG_CLOUD_MASK 0xFFFF0FFFU /* leaves out the nibble of the provider's folder */
+#define NTFS_TAG_WSL_LINK   0xA000001DU
+#define NTFS_TAG_WSL_SOCKET 0x80000023U
+#define NTFS_TAG_WSL_FIFO   0x80000024U
+#define NTFS_TAG_WSL_CHAR   0x80000025U
+#define NTFS_TAG_WSL_BLOCK  0x80000026U
 
 struct ntfs_boot {
 	uint8_t jump[3];
@@ -136,7 +165,7 @@ struct ntfs_attr_mapped {
 	sv_le64 allocated;
 	sv_le64 size;
 	sv_le64 initialized;
-	/* sparse and compressed attributes have 8 bytes more */
+	/* sparse and compressed attributes have 8 bytes more: those that are in use */
 };
 static_assert(sizeof(struct ntfs_attr_mapped) == 64, "non-resident attribute");
 static_assert(offsetof(struct ntfs_attr_mapped, allocated) == 40, "non-resident attribute");
@@ -170,6 +199,20 @@ struct ntfs_file_name {
 	uint8_t space;
 };
 static_assert(sizeof(struct ntfs_file_name) == 66, "file name");
+
+/* Times count 100 ns from 1601 on. */
+struct ntfs_standard {
+	sv_le64 born, modified, changed, accessed;
+	sv_le32 attributes;
+};
+static_assert(sizeof(struct ntfs_standard) == 36, "standard information");
+
+struct ntfs_reparse {
+	sv_le32 tag;
+	sv_le16 length; /* of what follows */
+	uint8_t unused[2];
+};
+static_assert(sizeof(struct ntfs_reparse) == 8, "reparse point");
 
 struct ntfs_index_head {
 	sv_le32 entries_offset; /* from this structure, as are the next two */

@@ -137,9 +137,12 @@ static int parse_mapped(const uint8_t *record, struct sv_raw_attr *a, struct sv_
 		a->end_vcn > NTFS_VCN_MAX)
 		return bad(err, a->offset + offsetof(struct ntfs_attr_mapped, highest_vcn),
 			"the last cluster of an attribute", a->end_vcn - 1);
+	a->unit = m.compression_unit;
 	if (a->lowest_vcn)
 		return 0;
-	a->allocated = sv_get_le64(m.allocated);
+	a->allocated = a->packed = sv_get_le64(m.allocated);
+	if (a->flags & (NTFS_ATTR_COMPRESSED | NTFS_ATTR_SPARSE) && runs >= sizeof m + 8)
+		a->packed = SV_MIN(a->allocated, sv_load_le64(record + a->offset + sizeof m));
 	a->size = sv_get_le64(m.size);
 	a->initialized = sv_get_le64(m.initialized);
 	if (a->size > INT64_MAX || a->initialized > a->size)

@@ -44,6 +44,8 @@ struct sv_raw_attr {
 	size_t runs_offset;
 	size_t runs_length;                    /* bytes until the attribute ends */
 	uint64_t allocated, size, initialized; /* bytes; 0 but for the first part */
+	uint64_t packed; /* bytes in use: `allocated`, less where compressed or sparse */
+	uint8_t unit;    /* log2 of the clusters that are compressed together */
 };
 
 /*
