@@ -47,23 +47,10 @@ const struct sv_extend_plan *sv_extend_plan(const struct sv_extend *x)
 	return &x->plan;
 }
 
-/* A machine's name as part of a file name: no folder separators, controls or leading dot. */
-static char *file_name_of(const char *name)
-{
-	char *safe = strndup(*name ? name : "machine", 120);
-
-	for (char *c = safe; c && *c; c++) {
-		if ((uint8_t)*c < 0x20 || strchr("/\\:*?\"<>|\x7f", *c) ||
-			(c == safe && *c == '.'))
-			*c = '_';
-	}
-	return safe;
-}
-
 /* "NAME-extended"; of a machine that is a result already, "NAME-extended-2" and so on. */
 static char *result_name(const char *vm_name)
 {
-	sv_autofree char *name = file_name_of(vm_name);
+	sv_autofree char *name = sv_vm_file_name(vm_name, "");
 	char *mark = name ? strstr(name, "-extended") : NULL, *end;
 	unsigned long n = 1;
 
