@@ -2,7 +2,9 @@
 /* Digests: see hash.h. CRC-32 through zlib. */
 #include "base/hash.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -91,6 +93,13 @@ bool sv_unhex(const char *text, uint8_t *out, size_t n)
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return true;
+}
+
+int sv_random(void *ret, size_t n, struct sv_err *err)
+{
+	if (n > INT_MAX || RAND_bytes(ret, (int)n) != 1)
+		return sv_fail(err, SV_INTERNAL, NULL, "libcrypto gives no random bytes");
+	return 0;
 }
 
 uint32_t sv_crc32(uint32_t crc, const void *bytes, size_t n)

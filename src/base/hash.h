@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Digests: SHA-256 through OpenSSL (SHA-NI), CRC-32 as GPT uses it. */
+/* Digests: SHA-256 through OpenSSL (SHA-NI), CRC-32 as GPT uses it; random bytes. */
 #ifndef SV_BASE_HASH_H
 #define SV_BASE_HASH_H
 
@@ -28,6 +28,9 @@ int sv_sha256_bytes(
 void sv_hex(const uint8_t *bytes, size_t n, char *out); /* 2n+1 characters */
 /* Reads exactly 2n hex digits; false where the text is anything else. */
 bool sv_unhex(const char *text, uint8_t *out, size_t n);
+
+/* Random bytes for identifiers (content ids, UUIDs), from OpenSSL's generator. */
+int sv_random(void *ret, size_t n, struct sv_err *err);
 
 /* CRC-32 (IEEE 802.3, reflected), as in UEFI 2.10 section 4.2. Begin with crc 0. */
 uint32_t sv_crc32(uint32_t crc, const void *bytes, size_t n);
