@@ -48,9 +48,10 @@ struct sv_image_link {
 	char *subformat;    /* "monolithicSparse", ...; "" where the format has none */
 	uint64_t virtual_size; /* bytes */
 	uint64_t host_size;    /* bytes that the host stores for all its files */
-	uint64_t allocated;    /* guest bytes whose data lie in this link */
-	uint32_t block_size;   /* allocation unit in bytes (VMDK: grain); 0 for flat and raw */
-	bool dirty;            /* not closed cleanly by its last writer */
+	uint64_t allocated;  /* guest bytes whose data lie in this link, from the files' sizes:
+			      * exact unless the image leaks space */
+	uint32_t block_size; /* allocation unit in bytes (VMDK: grain); 0 for flat and raw */
+	bool dirty;          /* not closed cleanly by its last writer */
 	bool encrypted;
 	bool compressed;
 	char *id;          /* VMDK: CID as 8 hex digits; "" where the format has none */
@@ -86,6 +87,7 @@ struct sv_image_spec {
 	const char *subformat;   /* NULL: the format's default */
 	uint64_t size;           /* bytes; 0 with a parent: the parent's */
 	struct sv_image *parent; /* an open image to be the parent of a delta; borrowed */
+	struct sv_image *like;   /* an open image whose settings (VMDK: ddb) are taken over */
 	const char *adapter;     /* VMDK ddb.adapterType; NULL: "lsilogic", or the parent's */
 };
 

@@ -57,7 +57,7 @@ struct sv_vmdk_desc {
 
 /*
  * Every field is validated: numbers, known extent types and access modes, the sum of sectors
- * below 2^54, names without NUL or newline. SV_CORRUPT with the offset of the line.
+ * at most 2^53, names without NUL or newline. SV_CORRUPT with the offset of the line.
  */
 int sv_vmdk_desc_parse(
 	const char *text, size_t n, struct sv_vmdk_desc *ret, struct sv_err *err);
@@ -69,5 +69,18 @@ void sv_vmdk_desc_print(const struct sv_vmdk_desc *desc, struct sv_str *out);
 const char *sv_vmdk_desc_get(const struct sv_vmdk_desc *desc, const char *key); /* or NULL */
 int sv_vmdk_desc_set(
 	struct sv_vmdk_desc *desc, const char *key, const char *value, struct sv_err *err);
+void sv_vmdk_desc_unset(struct sv_vmdk_desc *desc, const char *key);
+
+/* Adds a RW extent at the end. SV_UNSUPPORTED for a name that a descriptor cannot hold. */
+int sv_vmdk_desc_add_extent(struct sv_vmdk_desc *desc, enum sv_vmdk_extent_type type,
+	uint64_t sectors, const char *file, uint64_t offset, struct sv_err *err);
+
+/* Can a descriptor hold this text between quotes? (No quote, no control character.) */
+bool sv_vmdk_text_valid(const char *text);
+
+/* Where the value of `key` stands in a descriptor's text, without its quotes: to change a CID
+ * and leave every other byte as VMware wrote it. */
+bool sv_vmdk_desc_locate(
+	const char *text, size_t n, const char *key, size_t *ret_at, size_t *ret_n);
 
 #endif
