@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a disk-image format is to the rest of the room: a driver opens one link of a chain, and
+ * tells for any guest range whether the link has its bytes, has zeros, or leaves the answer to
+ * the parent. Chains, the guest's device, loops, locks and flattening are the frame's work
+ * (image.c, chain.c, derive.c); a new format is one more row in image.c's table.
+ */
+#ifndef SV_IMAGE_DRIVER_H
+#define SV_IMAGE_DRIVER_H
+
+#include "image/image.h"
+
+#define SV_PROBE_HEAD UINT64_C(4096) /* bytes; every known magic lies within them */
+#define SV_PROBE_TAIL UINT64_C(512)
+
+/* The two ends of a file, and nothing else, decide what it is. */
+struct sv_probe {
+	const uint8_t *head;
+	size_t n_head;
+	const uint8_t *tail; /* the last bytes of the file */
+	size_t n_tail;
+	uint64_t size;
+};
+
+enum sv_run_kind {
+	SV_RUN_ABSENT, /* not in this link: the parent's bytes, zeros where there is none */
+	SV_RUN_HOLE,   /* zeros, and nothing is stored */
+	SV_RUN_ZERO,   /* stored as "zeros" */
+	SV_RUN_DATA,
+};
+
+struct sv_run {
+	uint64_t length; /* at least 1 */
+	enum sv_run_kind kind;
+	uint64_t host_offset; /* DATA: in `dev`, SV_NO_HOST_OFFSET where it is not stored so */
+	struct sv_dev *dev;   /* DATA: borrowed; NULL where only the driver's read() knows */
+};
+
+/* What a driver may use while it opens a link. */
+struct sv_link_env {
+	struct sv_host *host;
+	const struct sv_allow *allow;
+	bool writable;
+	bool lock;
+};
+
+/* One open link. A driver embeds it as its first member. */
+struct sv_link {
+	const struct sv_image_driver *driver;
+	struct sv_image_link info; /* strings are owned */
+	bool writable;
+	/* Set by the frame: what the parents show together; NULL for a base. It may be smaller
+	 * than the link: beyond its end are zeros. */
+	struct sv_dev *below;
+};
+
+struct sv_image_driver {
+	const char *name;
+	const char *extension; /* of the files it makes: ".vmdk" */
+
+	/* Is it this format? Never reads beyond the probe. */
+	bool (*probe)(const struct sv_probe *p);
+
+	/*
+	 * Opens one link. `file` is the open file at `path`, which is canonical; a driver that
+	 * keeps it takes its own reference. Parents are not opened. Everything in info but
+	 * format, files and host_size is the driver's to fill in.
+	 */
+	int (*open)(const struct sv_link_env *env, const char *path, struct sv_dev *file,
+		struct sv_link **ret, struct sv_err *err);
+	/* Frees the driver's own; the frame has freed info. Does not flush. */
+	void (*close)(struct sv_link *l);
+
+	/*
+	 * The run that begins at off, at most max long (both within the virtual size).
+	 * `holes`: also look for holes in the host's files; else what they store counts as
+	 * data. Safe from several threads.
+	 */
+	int (*map)(struct sv_link *l, uint64_t off, uint64_t max, bool holes,
+		struct sv_run *ret, struct sv_err *err);
+	/* Bytes of a DATA run whose dev is NULL (compressed); may be NULL. */
+	int (*read)(struct sv_link *l, void *buf, size_t n, uint64_t off, struct sv_err *err);
+	int (*write)(
+		struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
+	int (*discard)(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
+	int (*flush)(struct sv_link *l, struct sv_err *err);
+	int (*grow)(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
+
+	/* The nth place to look for the parent, absolute; NULL after the last. *ret_err says
+	 * out of memory. Caller frees. NULL function: the format has no parents. */
+	char *(*parent)(const struct sv_link *l, unsigned nth);
+	/* Is it the parent that the child was made for? */
+	int (*match_parent)(
+		const struct sv_link *child, const struct sv_link *parent, struct sv_err *err);
+
+	/* See sv_image_check(). */
+	int (*check)(const struct sv_link_env *env, const char *path, struct sv_dev *file,
+		struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
+	int (*create)(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
+		struct sv_err *err);
+
+	/* ---- derivation, see sv_image_derive(); the limits were checked ---- */
+
+	int (*derive_linked)(struct sv_host *host, struct sv_image *original, const char *dir,
+		const char *stem, uint64_t size, char **ret_path, struct sv_err *err);
+	/* The same content in own files, not grown yet: reflinked, or copied with holes. */
+	int (*copy)(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
+		const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err);
+	/* What a chain that ends in this link is flattened into. */
+	const char *(*flat_subformat)(const struct sv_link *l);
+	/* Host bytes that metadata for the new size takes, data excluded. */
+	uint64_t (*metadata_cost)(
+		struct sv_image *original, enum sv_image_derive how, uint64_t size);
+	int (*limits)(struct sv_image *original, enum sv_image_derive how, uint64_t size,
+		struct sv_err *err);
+};
+
+extern const struct sv_image_driver sv_raw_driver;
+extern const struct sv_image_driver sv_vmdk_driver;
+
+/* ---- the frame, for drivers ---- */
+
+struct sv_link *sv_image_driver_link(const struct sv_image *img, size_t i);
+
+/* Opens a link's host file the way `env` wants it; the last component is never a link. */
+int sv_link_open_file(const struct sv_link_env *env, const char *path, bool writable,
+	struct sv_dev **ret, struct sv_err *err);
+/* Records a host file of the link: info.files, host_size. */
+int sv_link_add_file(struct sv_link *l, struct sv_host *host, const char *path, bool data,
+	struct sv_err *err);
+void sv_link_close(struct sv_link *l); /* NULL-safe */
+
+/* The guest's device over links[0..n). `owns`: closing it closes the links and frees the
+ * array; else both are borrowed. */
+struct sv_dev *sv_chain_open(
+	struct sv_link **links, size_t n, bool owns, const char *name, struct sv_err *err);
+
+/* Reads both ends of a file. */
+struct sv_probe_buf {
+	uint8_t head[SV_PROBE_HEAD];
+	uint8_t tail[SV_PROBE_TAIL];
+	struct sv_probe probe;
+};
+int sv_probe_read(struct sv_dev *file, struct sv_probe_buf *ret, struct sv_err *err);
+/* The name of a known format that no driver here reads ("qcow2"), or NULL. */
+const char *sv_probe_foreign(const struct sv_probe *p);
+
+/* Files made by an operation that has not succeeded yet: unlinked unless it is kept. */
+struct sv_made {
+	struct sv_host *host;
+	char **paths;
+	size_t n;
+};
+int sv_made_add(struct sv_made *m, const char *path, struct sv_err *err);
+void sv_made_keep(struct sv_made *m); /* the operation succeeded */
+void sv_made_undo(struct sv_made *m); /* frees the list in any case */
+#define sv_automade SV_CLEANUP(sv_made_undo)
+
+#endif
