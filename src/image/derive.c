@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Larger disks made from existing ones: linked to them, or copies. What is the same for all
+ * formats: limits first, a copy of a single link is made of its files and then grown, a chain
+ * is flattened by copying what the guest sees.
+ */
+#include "image/driver.h"
+
+#include "base/num.h"
+#include "base/str.h"
+
+#include <string.h>
+
+#define COPY_CHUNK SV_MIB
+
+int sv_image_check_limits(
+	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+
+	if (!size || size % SV_SECTOR || size > SV_DEV_SIZE_MAX ||
+		size < sv_dev_size(sv_image_dev(original)))
+		return sv_fail(err, SV_USAGE, leaf->info.path,
+			"a disk of %llu bytes cannot be made from one of %llu",
+			(unsigned long long)size,
+			(unsigned long long)sv_dev_size(sv_image_dev(original)));
+	if (how == SV_DERIVE_REFLINK && sv_image_links(original) > 1) {
+		sv_fail(err, SV_UNSUPPORTED, leaf->info.path,
+			"a chain of %zu links cannot share its blocks with one disk",
+			sv_image_links(original));
+		return sv_hint(err, "make an independent copy instead: --copy");
+	}
+	return leaf->driver->limits(original, how, size, err);
+}
+
+int sv_image_derive_cost(struct sv_image *original, enum sv_image_derive how, uint64_t size,
+	uint64_t *ret_bytes, struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	uint64_t cost;
+
+	if (sv_image_check_limits(original, how, size, err) < 0)
+		return -1;
+	cost = leaf->driver->metadata_cost(original, how, size);
+	for (size_t i = 0; how == SV_DERIVE_COPY && i < sv_image_links(original); i++)
+		cost += sv_image_link(original, i)->host_size;
+	*ret_bytes = cost;
+	return 0;
+}
+
+/* ---- flattening ---- */
+
+/* Everything that the guest sees as data; the new disk reads as zeros elsewhere. */
+static int copy_data(
+	struct sv_dev *from, struct sv_dev *to, struct sv_job *job, struct sv_err *err)
+{
+	sv_autofree uint8_t *buf = malloc(COPY_CHUNK);
+	uint64_t size = sv_dev_size(from);
+	struct sv_extent e;
+
+	if (!buf)
+		return sv_fail_nomem(err);
+	for (uint64_t off = 0; off < size; off += e.length) {
+		if (sv_job_check(job, err) < 0 || sv_dev_extent(from, off, size, &e, err) < 0)
+			return -1;
+		if (e.kind != SV_EXTENT_DATA)
+			continue;
+		/* chunks end at multiples of their size: whole grains are written */
+		e.length = SV_MIN(e.length, COPY_CHUNK - off % COPY_CHUNK);
+		if (sv_dev_read(from, buf, (size_t)e.length, off, err) < 0 ||
+			sv_dev_write(to, buf, (size_t)e.length, off, err) < 0)
+			return -1;
+		sv_job_progress(job, "copying", off + e.length, size);
+	}
+	return 0;
+}
+
+static int flatten(struct sv_host *host, struct sv_image *original, const char *path,
+	uint64_t size, struct sv_job *job, struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	struct sv_image_spec spec = {
+		.format = leaf->driver->name,
+		.subformat = leaf->driver->flat_subformat(leaf),
+		.size = size,
+		.like = original,
+	};
+	struct sv_image_opts opts = {.writable = true, .format = spec.format};
+	SV_CLEANUP(sv_image_closep) struct sv_image *copy = NULL;
+
+	if (sv_image_create(host, path, &spec, err) < 0 ||
+		sv_image_open(host, path, &opts, &copy, err) < 0 ||
+		copy_data(sv_image_dev(original), sv_image_dev(copy), job, err) < 0)
+		return -1;
+	return sv_dev_flush(sv_image_dev(copy), err);
+}
+
+/* ---- the three ways ---- */
+
+static int derive_flat(struct sv_host *host, struct sv_image *original, const char *dir,
+	const char *stem, uint64_t size, struct sv_job *job, char **ret, struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	sv_autofree char *name = sv_format("%s%s", stem, leaf->driver->extension);
+	sv_autofree char *path = name ? sv_path_join(dir, name) : NULL;
+
+	if (!path)
+		return sv_fail_nomem(err);
+	if (flatten(host, original, path, size, job, err) < 0)
+		return -1;
+	*ret = SV_STEAL(path);
+	return 0;
+}
+
+static int derive_copy(struct sv_host *host, struct sv_image *original, bool reflink,
+	const char *dir, const char *stem, uint64_t size, struct sv_job *job, char **ret,
+	struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	struct sv_image_opts opts = {.writable = true, .format = leaf->driver->name};
+	SV_CLEANUP(sv_image_closep) struct sv_image *copy = NULL;
+	sv_autofree char *path = NULL;
+
+	if (leaf->driver->copy(host, leaf, reflink, dir, stem, job, &path, err) < 0 ||
+		sv_image_open(host, path, &opts, &copy, err) < 0 ||
+		sv_image_grow(copy, size, err) < 0)
+		return -1;
+	*ret = SV_STEAL(path);
+	return 0;
+}
+
+/* "NAME" of "NAME.vmdk". Caller frees. */
+static char *stem_of(const char *name, const char *extension)
+{
+	size_t n = strlen(name);
+
+	if (sv_ends_with_nocase(name, extension))
+		n -= strlen(extension);
+	return strndup(name, n);
+}
+
+int sv_image_derive(struct sv_host *host, struct sv_image *original, enum sv_image_derive how,
+	const char *dir, const char *name, uint64_t size, struct sv_job *job, char **ret_path,
+	struct sv_err *err)
+{
+	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	sv_autofree char *stem = stem_of(name, leaf->driver->extension);
+	sv_autofree char *path = NULL;
+	int rc;
+
+	if (!stem)
+		return sv_fail_nomem(err);
+	if (sv_image_check_limits(original, how, size, err) < 0)
+		return -1;
+	if (how == SV_DERIVE_LINKED)
+		rc = leaf->driver->derive_linked(host, original, dir, stem, size, &path, err);
+	else if (sv_image_links(original) > 1)
+		rc = derive_flat(host, original, dir, stem, size, job, &path, err);
+	else
+		rc = derive_copy(host, original, how == SV_DERIVE_REFLINK, dir, stem, size, job,
+			&path, err);
+	if (rc < 0 || sv_host_sync_dir(host, dir, err) < 0)
+		return -1;
+	*ret_path = SV_STEAL(path);
+	return 0;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The table of formats, and the opening of images: probe, then the chain of parents, each
+ * read-only, each the one that its child was made for, none twice.
+ */
+#include "image/driver.h"
+
+#include "base/num.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static const struct sv_image_driver *const drivers[] = {
+	&sv_vmdk_driver, &sv_raw_driver, /* what no other claims */
+};
+
+struct sv_image {
+	struct sv_host *host;
+	struct sv_link **links; /* owned by dev */
+	size_t n;
+	struct sv_dev *dev;
+};
+
+/* ---- links ---- */
+
+int sv_link_open_file(const struct sv_link_env *env, const char *path, bool writable,
+	struct sv_dev **ret, struct sv_err *err)
+{
+	unsigned flags = SV_OPEN_NOFOLLOW;
+
+	if (writable)
+		flags |= SV_OPEN_WRITE;
+	if (env->lock)
+		flags |= SV_OPEN_LOCK;
+	return sv_host_open(env->host, path, flags, ret, err);
+}
+
+int sv_link_add_file(struct sv_link *l, struct sv_host *host, const char *path, bool data,
+	struct sv_err *err)
+{
+	struct sv_image_link *info = &l->info;
+	struct sv_image_file *grown;
+	struct sv_host_stat st;
+
+	if (sv_host_stat(host, path, &st, err) < 0)
+		return -1;
+	grown = realloc(info->files, (info->n_files + 1) * sizeof *grown);
+	if (!grown)
+		return sv_fail_nomem(err);
+	info->files = grown;
+	grown[info->n_files] = (struct sv_image_file){strdup(path), st.size, data};
+	if (!grown[info->n_files].path)
+		return sv_fail_nomem(err);
+	info->n_files++;
+	info->host_size += st.allocated;
+	return 0;
+}
+
+void sv_link_close(struct sv_link *l)
+{
+	if (!l)
+		return;
+	sv_dev_close(l->below);
+	for (size_t i = 0; i < l->info.n_files; i++)
+		free(l->info.files[i].path);
+	free(l->info.files);
+	free(l->info.path);
+	free(l->info.subformat);
+	free(l->info.id);
+	free(l->info.parent_hint);
+	l->driver->close(l);
+}
+
+/* ---- which driver ---- */
+
+static const struct sv_image_driver *find_driver(const char *name)
+{
+	for (size_t i = 0; i < SV_ARRAY_LEN(drivers); i++) {
+		if (!strcmp(drivers[i]->name, name))
+			return drivers[i];
+	}
+	return NULL;
+}
+
+static bool is_flat_part(const char *path)
+{
+	sv_autofree char *name = strdup(sv_path_base(path));
+	const char *dash = name ? strrchr(name, '-') : NULL;
+
+	return dash && (!strcmp(dash, "-flat.vmdk") || sv_starts_with(dash, "-f0"));
+}
+
+/* A file that carries a format's name but not its marks is damaged, not raw. */
+static int check_raw_name(const char *path, struct sv_err *err)
+{
+	static const char *const endings[] = {
+		".vmdk", ".vhd", ".vhdx", ".vdi", ".qcow2", ".avhd", ".avhdx"};
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(endings); i++) {
+		if (!sv_ends_with_nocase(path, endings[i]) || is_flat_part(path))
+			continue;
+		return sv_fail_at(err, SV_CORRUPT, path, 0,
+			"it is named %s, but does not begin like one", endings[i]);
+	}
+	return 0;
+}
+
+static int probe(struct sv_dev *file, const char *path, const struct sv_image_driver **ret,
+	struct sv_err *err)
+{
+	sv_autofree struct sv_probe_buf *buf = malloc(sizeof *buf);
+	const char *foreign;
+
+	if (!buf)
+		return sv_fail_nomem(err);
+	if (sv_probe_read(file, buf, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SV_ARRAY_LEN(drivers); i++) {
+		if (drivers[i]->probe(&buf->probe)) {
+			*ret = drivers[i];
+			return 0;
+		}
+	}
+	foreign = sv_probe_foreign(&buf->probe);
+	if (foreign) {
+		sv_fail(err, SV_UNSUPPORTED, path, "it is a %s image, which cannot be read yet",
+			foreign);
+		return sv_hint(err, "convert it: qemu-img convert -O raw IN OUT.img");
+	}
+	*ret = &sv_raw_driver;
+	return check_raw_name(path, err);
+}
+
+static int choose_driver(struct sv_dev *file, const char *path, const char *format,
+	const struct sv_image_driver **ret, struct sv_err *err)
+{
+	if (!format)
+		return probe(file, path, ret, err);
+	*ret = find_driver(format);
+	if (*ret)
+		return 0;
+	return sv_fail(err, SV_USAGE, path, "no image format \"%s\" is known", format);
+}
+
+/* ---- opening ---- */
+
+/* `path` is canonical; the link takes it over. */
+static int open_link(const struct sv_link_env *env, char *path, const char *format,
+	struct sv_link **ret, struct sv_err *err)
+{
+	const struct sv_image_driver *driver;
+	sv_autodev struct sv_dev *file = NULL;
+	sv_autofree char *own_path = path;
+	struct sv_link *l;
+
+	if (sv_link_open_file(env, path, env->writable, &file, err) < 0 ||
+		choose_driver(file, path, format, &driver, err) < 0 ||
+		driver->open(env, path, file, &l, err) < 0)
+		return sv_err_path(err, path);
+	l->info.format = driver->name;
+	l->info.path = SV_STEAL(own_path);
+	*ret = l;
+	return 0;
+}
+
+static int add_link(struct sv_image *img, struct sv_link *l, struct sv_err *err)
+{
+	struct sv_link **grown = realloc(img->links, (img->n + 1) * sizeof *grown);
+
+	if (!grown) {
+		sv_link_close(l);
+		return sv_fail_nomem(err);
+	}
+	img->links = grown;
+	grown[img->n++] = l;
+	return 0;
+}
+
+/* The canonical path of the child's parent; NULL in *ret for a base. */
+static int find_parent(
+	struct sv_host *host, const struct sv_link *child, char **ret, struct sv_err *err)
+{
+	struct sv_err first = SV_ERR_INIT;
+
+	*ret = NULL;
+	for (unsigned nth = 0; child->driver->parent; nth++) {
+		sv_autofree char *path = child->driver->parent(child, nth);
+
+		if (!path)
+			break;
+		*ret = sv_host_real_path(host, path, nth ? NULL : &first);
+		if (*ret)
+			return 0;
+	}
+	if (first.code == SV_OK)
+		return 0;
+	sv_err_copy(err, &first);
+	if (first.code != SV_NOTFOUND)
+		return -1;
+	sv_fail(err, SV_NOTFOUND, first.path,
+		"the parent of %s is missing (it names \"%.200s\")",
+		sv_path_base(child->info.path), child->info.parent_hint);
+	return sv_hint(
+		err, "put the file back, or open the disk that the snapshot was made of");
+}
+
+static int refuse_loop(const struct sv_image *img, const char *path, struct sv_err *err)
+{
+	for (size_t i = 0; i < img->n; i++) {
+		if (!strcmp(img->links[i]->info.path, path))
+			return sv_fail(err, SV_CORRUPT, img->links[img->n - 1]->info.path,
+				"the chain of parents comes back to %s", path);
+	}
+	if (img->n < SV_IMAGE_CHAIN_MAX)
+		return 0;
+	return sv_fail(err, SV_CORRUPT, img->links[0]->info.path,
+		"the chain has more than %d links", SV_IMAGE_CHAIN_MAX);
+}
+
+static int open_parents(
+	struct sv_image *img, const struct sv_link_env *leaf_env, struct sv_err *err)
+{
+	struct sv_link_env env = *leaf_env;
+
+	env.writable = false;
+	for (;;) {
+		struct sv_link *child = img->links[img->n - 1], *parent;
+		char *path;
+
+		if (find_parent(env.host, child, &path, err) < 0)
+			return -1;
+		if (!path)
+			return 0;
+		if (refuse_loop(img, path, err) < 0) {
+			free(path);
+			return -1;
+		}
+		if (open_link(&env, path, NULL, &parent, err) < 0 ||
+			add_link(img, parent, err) < 0 ||
+			child->driver->match_parent(child, parent, err) < 0)
+			return -1;
+	}
+}
+
+/* The devices over the links: one for the leaf's driver, and the guest's. */
+static int open_devices(struct sv_image *img, struct sv_err *err)
+{
+	struct sv_link *leaf = img->links[0];
+
+	if (img->n > 1) {
+		leaf->below = sv_chain_open(
+			img->links + 1, img->n - 1, false, img->links[1]->info.path, err);
+		if (!leaf->below)
+			return -1;
+	}
+	img->dev = sv_chain_open(img->links, img->n, true, leaf->info.path, err);
+	return img->dev ? 0 : -1;
+}
+
+static int open_chain(struct sv_image *img, const struct sv_image_opts *opts, const char *path,
+	struct sv_err *err)
+{
+	struct sv_link_env env = {img->host, opts->allow, opts->writable, opts->lock};
+	char *real = sv_host_real_path(img->host, path, err);
+	struct sv_link *leaf;
+
+	if (!real || open_link(&env, real, opts->format, &leaf, err) < 0 ||
+		add_link(img, leaf, err) < 0)
+		return -1;
+	if (!opts->alone && open_parents(img, &env, err) < 0)
+		return -1;
+	return open_devices(img, err);
+}
+
+int sv_image_open(struct sv_host *host, const char *path, const struct sv_image_opts *opts,
+	struct sv_image **ret, struct sv_err *err)
+{
+	static const struct sv_image_opts none;
+	struct sv_image *img = calloc(1, sizeof *img);
+
+	if (!img)
+		return sv_fail_nomem(err);
+	img->host = host;
+	if (open_chain(img, opts ? opts : &none, path, err) < 0) {
+		sv_image_close(img);
+		return -1;
+	}
+	*ret = img;
+	return 0;
+}
+
+void sv_image_close(struct sv_image *img)
+{
+	if (!img)
+		return;
+	for (size_t i = 0; !img->dev && i < img->n; i++)
+		sv_link_close(img->links[i]);
+	if (!img->dev)
+		free(img->links);
+	sv_dev_close(img->dev);
+	free(img);
+}
+
+struct sv_dev *sv_image_dev(struct sv_image *img)
+{
+	return img->dev;
+}
+
+size_t sv_image_links(const struct sv_image *img)
+{
+	return img->n;
+}
+
+const struct sv_image_link *sv_image_link(const struct sv_image *img, size_t i)
+{
+	return &img->links[i]->info;
+}
+
+struct sv_link *sv_image_driver_link(const struct sv_image *img, size_t i)
+{
+	return img->links[i];
+}
+
+/* ---- what the drivers do with whole images ---- */
+
+int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
+{
+	struct sv_link *leaf = img->links[0];
+
+	if (!leaf->writable || img->n > 1 || *leaf->info.parent_hint)
+		return sv_fail(err, SV_USAGE, leaf->info.path,
+			"only a writable disk without a parent can grow");
+	if (size < leaf->info.virtual_size || size % SV_SECTOR || size > SV_DEV_SIZE_MAX)
+		return sv_fail(err, SV_USAGE, leaf->info.path,
+			"the new size of %llu bytes is smaller than the disk's, or no whole "
+			"number of sectors",
+			(unsigned long long)size);
+	if (sv_image_check_limits(img, SV_DERIVE_COPY, size, err) < 0)
+		return -1;
+	if (size == leaf->info.virtual_size)
+		return 0;
+	if (leaf->driver->grow(leaf, img->host, size, err) < 0)
+		return sv_err_path(err, leaf->info.path);
+	leaf->info.virtual_size = size;
+	img->dev->size = size;
+	return 0;
+}
+
+int sv_image_check(struct sv_host *host, const char *path, const struct sv_image_opts *opts,
+	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err)
+{
+	struct sv_link_env env = {.host = host, .allow = opts ? opts->allow : NULL};
+	const struct sv_image_driver *driver;
+	sv_autofree char *real = sv_host_real_path(host, path, err);
+	sv_autodev struct sv_dev *file = NULL;
+
+	env.lock = opts && opts->lock;
+	if (!real || sv_link_open_file(&env, real, false, &file, err) < 0 ||
+		choose_driver(file, real, opts ? opts->format : NULL, &driver, err) < 0)
+		return -1;
+	return driver->check(&env, real, file, faults, job, err);
+}
+
+int sv_image_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
+	struct sv_err *err)
+{
+	const struct sv_image_driver *driver = find_driver(spec->format);
+	struct sv_image_spec own = *spec;
+
+	if (!driver)
+		return sv_fail(
+			err, SV_USAGE, path, "no image format \"%s\" is known", spec->format);
+	if (!own.size && spec->parent)
+		own.size = sv_dev_size(spec->parent->dev);
+	if (!own.size || own.size % SV_SECTOR || own.size > SV_DEV_SIZE_MAX)
+		return sv_fail(err, SV_USAGE, path,
+			"a disk of %llu bytes cannot be made: the size must be a multiple of 512",
+			(unsigned long long)own.size);
+	return driver->create(host, path, &own, err);
+}
