@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Disks, their partition tables, the volumes on them and what these hold. Every readable file
+ * system is opened once, here, and stays open with the guest. What is wrong with one disk or
+ * volume is written down there as its problem and never stops the others.
+ */
+#include "guest/guest_private.h"
+
+#include "base/num.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static struct sv_guest_impl *impl_of(struct sv_guest *g)
+{
+	return (struct sv_guest_impl *)g;
+}
+
+int sv_guest_set_text(char **text, const char *value, struct sv_err *err)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return sv_fail_nomem(err);
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+/* ---- volumes ---- */
+
+static void volume_free(struct sv_guest_volume *v)
+{
+	sv_dev_close(v->dev);
+	free(v->id);
+	free(v->problem);
+	free(v->mount);
+}
+
+static char *volume_id(size_t disk, unsigned number)
+{
+	return number ? sv_format("disk%zup%u", disk, number) : sv_format("disk%zu", disk);
+}
+
+static struct sv_dev *volume_dev(
+	struct sv_dev *disk, const struct sv_guest_volume *v, struct sv_err *err)
+{
+	sv_autofree char *name = NULL;
+
+	if (!v->number)
+		return sv_dev_ref(disk);
+	name = sv_format("%s@partition %u", sv_dev_name(disk), v->number);
+	if (!name) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	return sv_window_open(disk, v->start, v->size, name, err);
+}
+
+/* Appends a volume of a disk; `p` is NULL for the whole disk. */
+static int add_volume(
+	struct sv_guest *g, size_t disk, const struct sv_partition *p, struct sv_err *err)
+{
+	struct sv_guest_disk *d = &g->disks[disk];
+	struct sv_guest_volume v = {
+		.disk = disk,
+		.number = p ? p->number : 0,
+		.start = p ? p->start : 0,
+		.size = p ? p->size : sv_dev_size(d->dev),
+		.type = "",
+		.type_name = p ? sv_partition_type_name(&d->table, p) : "whole disk",
+		.active = p && p->active,
+	};
+	void *grown = realloc(g->volumes, (g->n_volumes + 1) * sizeof *g->volumes);
+
+	if (!grown)
+		return sv_fail_nomem(err);
+	g->volumes = grown;
+	v.id = volume_id(disk, v.number);
+	v.problem = strdup("");
+	v.mount = strdup("");
+	v.dev = volume_dev(d->dev, &v, err);
+	if (!v.id || !v.problem || !v.mount || !v.dev) {
+		if (v.dev)
+			sv_fail_nomem(err);
+		volume_free(&v);
+		return -1;
+	}
+	g->volumes[g->n_volumes++] = v;
+	return 0;
+}
+
+/* ---- disks ---- */
+
+static int add_disk(struct sv_guest *g, struct sv_dev *dev, struct sv_err *err)
+{
+	size_t index = g->n_disks++;
+	struct sv_guest_disk *d = &g->disks[index];
+	struct sv_err why = SV_ERR_INIT;
+
+	d->dev = sv_dev_ref(dev);
+	if (sv_guest_set_text(&d->problem, "", err) < 0)
+		return -1;
+	if (sv_table_read(dev, &d->table, &why) < 0) {
+		d->table = (struct sv_table){0};
+		return sv_guest_set_text(&d->problem, why.message, err);
+	}
+	if (d->table.kind == SV_TABLE_NONE)
+		return add_volume(g, index, NULL, err);
+	for (size_t i = 0; i < d->table.n; i++) {
+		if (!d->table.parts[i].extended &&
+			add_volume(g, index, &d->table.parts[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- what the volumes hold ---- */
+
+/* Opens the file system and asks it for its figures; a failure is the volume's problem. */
+static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
+{
+	struct sv_guest_volume *v = &g->volumes[i];
+	struct sv_err why = SV_ERR_INIT;
+	struct sv_fs *fs = NULL;
+
+	if (sv_fs_probe(v->dev, &v->type, &why) < 0 || sv_fs_open(v->dev, &fs, &why) < 0 ||
+		sv_fs_info(fs, &v->info, &why) < 0) {
+		sv_fs_close(fs);
+		return sv_guest_set_text(&v->problem, why.message, err);
+	}
+	impl_of(g)->fs[i] = fs;
+	v->readable = true;
+	return 0;
+}
+
+static int look_into_all(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
+{
+	impl_of(g)->fs = calloc(g->n_volumes + 1, sizeof *impl_of(g)->fs);
+	if (!impl_of(g)->fs)
+		return sv_fail_nomem(err);
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		sv_job_progress(job, "looking at the volumes", i, g->n_volumes);
+		if (sv_job_check(job, err) < 0 || look_into(g, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- open and close ---- */
+
+static int init_os(struct sv_guest_os *os, struct sv_err *err)
+{
+	char **texts[] = {&os->family, &os->product, &os->version, &os->arch, &os->hostname};
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(texts); i++) {
+		if (sv_guest_set_text(texts[i], "", err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int open_all(struct sv_guest *g, struct sv_dev *const *disks, size_t n,
+	struct sv_job *job, struct sv_err *err)
+{
+	g->disks = calloc(n + 1, sizeof *g->disks);
+	if (!g->disks)
+		return sv_fail_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		if (sv_job_check(job, err) < 0 || add_disk(g, disks[i], err) < 0)
+			return -1;
+	}
+	return look_into_all(g, job, err);
+}
+
+int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+	struct sv_guest **ret, struct sv_err *err)
+{
+	SV_CLEANUP(sv_guest_closep) struct sv_guest *g = NULL;
+
+	if (n > SV_GUEST_DISKS_MAX)
+		return sv_fail(err, SV_UNSUPPORTED, NULL, "%zu disks, at most %d can be opened",
+			n, SV_GUEST_DISKS_MAX);
+	g = calloc(1, sizeof(struct sv_guest_impl));
+	if (!g)
+		return sv_fail_nomem(err);
+	g->system_volume = -1;
+	if (init_os(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
+		sv_windows_detect(g, job, err) < 0)
+		return -1;
+	*ret = SV_STEAL(g);
+	return 0;
+}
+
+void sv_guest_close(struct sv_guest *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		if (impl_of(g)->fs)
+			sv_fs_close(impl_of(g)->fs[i]);
+		volume_free(&g->volumes[i]);
+	}
+	for (size_t i = 0; i < g->n_disks; i++) {
+		sv_table_free(&g->disks[i].table);
+		sv_dev_close(g->disks[i].dev);
+		free(g->disks[i].problem);
+	}
+	free(g->os.family);
+	free(g->os.product);
+	free(g->os.version);
+	free(g->os.arch);
+	free(g->os.hostname);
+	free(g->volumes);
+	free(g->disks);
+	free(impl_of(g)->fs);
+	free(g);
+}
+
+int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv_err *err)
+{
+	struct sv_guest_volume *v;
+
+	if (volume >= g->n_volumes)
+		return sv_fail(err, SV_INTERNAL, NULL, "there is no volume %zu", volume);
+	v = &g->volumes[volume];
+	if (!impl_of(g)->fs[volume])
+		return sv_fail(err, SV_UNSUPPORTED, sv_dev_name(v->dev),
+			"volume %s cannot be read: %s", v->id, v->problem);
+	*ret = impl_of(g)->fs[volume];
+	return 0;
+}
