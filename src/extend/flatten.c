@@ -320,7 +320,7 @@ static int load(struct flatten *f, struct sv_err *err)
 static int run(struct flatten *f, struct sv_err *err)
 {
 	sv_autofree char *partial = sv_format("%s/%s", f->dir, SV_FLATTEN_PARTIAL);
-	bool switched;
+	bool switched = false;
 
 	if (!partial)
 		return sv_fail_nomem(err);
