@@ -75,17 +75,27 @@ static int change_staged(struct in_place *ip, struct sv_job *job, struct sv_err 
 	return sv_edit_write(&ip->edit, sv_image_dev(image), job, &ip->bytes, err);
 }
 
-static int check_disk(
+/* Reads back what was written, through the image's own tables, from the stage or the host. */
+static int compare_disk(
 	struct in_place *ip, struct sv_host *host, struct sv_job *job, struct sv_err *err)
 {
 	SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
 	struct sv_image_opts opts = {.allow = ip->x->allow};
+	struct sv_dev *disk;
 
 	if (sv_image_open(host, ip->disk, &opts, &image, err) < 0)
 		return -1;
-	if (sv_edit_compare(&ip->edit, sv_image_dev(image), job, err) < 0)
+	disk = sv_image_dev(image);
+	if (sv_dev_size(disk) != ip->x->target.size)
+		return sv_fail(err, SV_INTERNAL, ip->disk,
+			"the disk has %llu bytes, expected %llu",
+			(unsigned long long)sv_dev_size(disk),
+			(unsigned long long)ip->x->target.size);
+	if (sv_edit_compare(&ip->edit, disk, job, err) < 0)
 		return -1;
-	return sv_edit_check(&ip->edit, sv_image_dev(image), job, &ip->files_compared, err);
+	/* on the host the original is no more: there is nothing left to compare files with */
+	return host == ip->stage ? sv_edit_check(&ip->edit, disk, job, &ip->files_compared, err)
+				 : 0;
 }
 
 static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
@@ -98,7 +108,7 @@ static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	ip->stage = sv_stage_new(x->host, SV_EDIT_CAP, err);
 	if (!ip->stage || change_staged(ip, job, err) < 0)
 		return -1;
-	return check_disk(ip, ip->stage, job, err);
+	return compare_disk(ip, ip->stage, job, err);
 }
 
 /* ---- the change, on the disk ---- */
@@ -149,7 +159,7 @@ static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	 * old one's id, so that from here to the end the change counts as cut off */
 	if (sv_undo_write(host, ip->undo_path, ip->stage, ip->undo_id, err) < 0 ||
 		drop_old_manifest(ip, err) < 0 || sv_stage_apply(ip->stage, job, err) < 0 ||
-		check_disk(ip, host, job, err) < 0 || fill_manifest(ip, err) < 0)
+		compare_disk(ip, host, job, err) < 0 || fill_manifest(ip, err) < 0)
 		return -1;
 	return sv_manifest_save(host, ip->manifest_path, ip->manifest, err);
 }
