@@ -234,7 +234,13 @@ first_stage() {
 	if [ "$boot" = yes ]; then
 		"$here/make-boot-files.sh" "$work/boot" "$manifest"
 		cp -r "$work/boot/on-c/." "$work/mnt/"
+		(cd "$work/boot/on-c" && find . -type f -printf '%P\0' | xargs -0 sha256sum) >>"$manifest"
 	fi
+}
+
+put_boot_code() {
+	dd if="$work/boot/mbr.img" of="$work/head.raw" conv=notrunc status=none
+	dd if="$work/boot/core.img" of="$work/head.raw" bs=512 seek=1 conv=notrunc status=none
 }
 
 later_stage() { python3 "$here/sample-tree.py" change "$work/mnt" "$manifest" "$1"; }
@@ -345,7 +351,7 @@ make_disk
 format_volume
 say "$(numfmt --to=iec "$size") disk, $table, C: of $(numfmt --to=iec "$c_size")"
 with_volume first_stage
-[ "$boot" = no ] || dd if="$work/boot/gap.img" of="$work/head.raw" conv=notrunc status=none
+[ "$boot" = no ] || put_boot_code
 add_large_files 0 $((chain > 1 ? fill - 10 : fill))
 say "base written: $(wc -l <"$manifest") files"
 publish_base

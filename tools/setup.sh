@@ -40,7 +40,7 @@ packages_of() {
 		;;
 	demo)
 		packages_of test
-		echo qemu-system-x86 grub-pc-bin grub-common busybox-static cpio dpkg
+		echo qemu-system-x86 grub-pc-bin grub-common busybox-static cpio kmod
 		;;
 	fuzz)
 		packages_of build
