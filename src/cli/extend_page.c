@@ -246,6 +246,7 @@ static void put_result_json(struct sv_json *j, const struct sv_extend_result *r)
 	sv_json_kstring(j, "folder", *r->folder ? r->folder : NULL);
 	sv_json_kstring(j, "config", r->config);
 	sv_json_ku64(j, "bytes_written", r->bytes_written);
+	sv_json_ku64(j, "sample_bytes", r->sample_bytes);
 	sv_json_key(j, "seconds");
 	sv_json_real(j, r->seconds);
 	sv_json_ku64(j, "free_before", r->free_before);

@@ -64,6 +64,7 @@ struct sv_extend_result {
 	char *folder; /* "" in place */
 	char *config;
 	uint64_t bytes_written;
+	uint64_t sample_bytes; /* read to compare sampled files; no part of the cost */
 	double seconds;
 	char **verified; /* sentences: what was checked */
 	size_t n_verified;

@@ -22,7 +22,7 @@ struct build {
 	struct sv_edit edit;
 	char **disks; /* per disk of the machine: file name in the folder, NULL: kept */
 	struct sv_manifest *manifest;
-	unsigned files_compared;
+	struct sv_edit_sample sample;
 	uint64_t guest_bytes; /* written by the edit */
 	struct timespec began;
 };
@@ -128,7 +128,7 @@ static int check_disk(struct build *b, const char *path, struct sv_job *job, str
 			(unsigned long long)b->x->target.size);
 	if (sv_edit_compare(&b->edit, disk, job, err) < 0)
 		return -1;
-	return sv_edit_check(&b->edit, disk, job, &b->files_compared, err);
+	return sv_edit_check(&b->edit, disk, &b->sample, job, err);
 }
 
 static int make_main_disk(struct build *b, struct sv_job *job, struct sv_err *err)
@@ -299,7 +299,7 @@ static int build(struct build *b, struct sv_job *job, struct sv_err *err)
 
 	if (record_originals(b, err) < 0 ||
 		sv_edit_make(&x->target, !x->no_chkdsk, x->quick, job, &b->edit, err) < 0 ||
-		sv_edit_check(&b->edit, b->edit.overlay, job, &b->files_compared, err) < 0 ||
+		sv_edit_check(&b->edit, b->edit.overlay, NULL, job, err) < 0 ||
 		make_main_disk(b, job, err) < 0 || make_other_disks(b, job, err) < 0 ||
 		make_config(b, err) < 0 || check_originals(b, err) < 0 ||
 		sv_job_check(job, err) < 0)
@@ -332,6 +332,7 @@ static int fill_result(struct build *b, const struct sv_fs_info *was,
 	r->folder = strdup(p->folder);
 	r->config = sv_path_join(p->folder, b->manifest->config);
 	r->bytes_written = bytes_made(b);
+	r->sample_bytes = b->sample.read_bytes;
 	r->seconds = seconds_since(&b->began);
 	r->disk_before = p->from;
 	r->disk_after = p->to;
@@ -348,7 +349,7 @@ static int fill_result(struct build *b, const struct sv_fs_info *was,
 			"the new file system opens and fills its partition") < 0 ||
 		sv_list_add(&r->verified, &r->n_verified, err,
 			"%u files, picked at random, have the same content as before",
-			b->files_compared) < 0)
+			b->sample.files) < 0)
 		return -1;
 	return sv_list_add(&r->verified, &r->n_verified, err,
 		"%zu files of the original are untouched", b->manifest->n_originals);

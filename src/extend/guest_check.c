@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define SAMPLE_FILES    24
-#define SAMPLE_FILE_MAX (1 * SV_MIB) /* of each file, its first part */
-#define QUICK_ENTRIES   2000         /* with --quick: only the first records are looked at */
+#define SAMPLE_FILE_MAX (256 * SV_KIB) /* of each file, its first part */
+#define QUICK_ENTRIES   2000           /* with --quick: only the first records are looked at */
 
 /* Every partition but the grown one (and its container) is where and what it was. */
 static int check_others(const struct sv_table *old, const struct sv_table *now, unsigned number,
@@ -119,17 +119,23 @@ static int hash_file(
 	return sv_sha256_end(h, ret, err);
 }
 
-static int compare_files(struct sv_fs *old, struct sv_fs *now, bool quick, struct sv_job *job,
-	unsigned *ret_files, struct sv_err *err)
+/* Two file systems that were opened over devices which count. */
+struct two {
+	struct sv_fs *old, *now;
+	struct sv_io_count count;
+};
+
+static int compare_files(const struct two *fs, bool quick, unsigned *ret_files,
+	struct sv_job *job, struct sv_err *err)
 {
 	struct sample s = {.random = 88172645463325252ULL, .quick = quick};
 	uint8_t a[SV_SHA256_SIZE], b[SV_SHA256_SIZE];
 
-	if (sv_fs_walk(old, sample_entry, &s, job, err) < 0)
+	if (sv_fs_walk(fs->old, sample_entry, &s, job, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < s.n; i++) {
-		if (sv_job_check(job, err) < 0 || hash_file(old, s.ino[i], a, err) < 0 ||
-			hash_file(now, s.ino[i], b, err) < 0)
+		if (sv_job_check(job, err) < 0 || hash_file(fs->old, s.ino[i], a, err) < 0 ||
+			hash_file(fs->now, s.ino[i], b, err) < 0)
 			return -1;
 		if (memcmp(a, b, sizeof a))
 			return sv_fail(err, SV_INTERNAL, NULL,
@@ -140,34 +146,58 @@ static int compare_files(struct sv_fs *old, struct sv_fs *now, bool quick, struc
 	return 0;
 }
 
-static int check_file_system(const struct sv_edit *e, struct sv_dev *disk, struct sv_job *job,
-	unsigned *ret_files, struct sv_err *err)
+static int open_counted(struct sv_dev *disk, uint64_t start, uint64_t size, const char *name,
+	struct sv_io_count *count, struct sv_fs **ret, struct sv_err *err)
 {
-	sv_autodev struct sv_dev *old_volume = sv_window_open(
-		e->original, e->start, e->old_volume_size, "the old volume", err);
-	sv_autodev struct sv_dev *volume =
-		sv_window_open(disk, e->start, e->volume_size, "the new volume", err);
-	SV_CLEANUP(sv_fs_closep) struct sv_fs *old = NULL;
-	SV_CLEANUP(sv_fs_closep) struct sv_fs *now = NULL;
-	struct sv_fs_info was, is;
+	sv_autodev struct sv_dev *volume = sv_window_open(disk, start, size, name, err);
+	sv_autodev struct sv_dev *counted = volume ? sv_count_open(volume, count, err) : NULL;
 
-	if (!old_volume || !volume || sv_fs_open(old_volume, &old, err) < 0 ||
-		sv_fs_open(volume, &now, err) < 0 || sv_fs_info(old, &was, err) < 0 ||
-		sv_fs_info(now, &is, err) < 0)
-		return -1;
-	if (is.size <= was.size || is.size > e->volume_size ||
-		e->volume_size - is.size > is.block_size + 64 * SV_KIB)
-		return sv_fail(err, SV_INTERNAL, sv_dev_name(disk),
-			"the file system covers %llu bytes of a volume of %llu",
-			(unsigned long long)is.size, (unsigned long long)e->volume_size);
-	return compare_files(old, now, e->quick, job, ret_files, err);
+	return counted ? sv_fs_open(counted, ret, err) : -1;
 }
 
-int sv_edit_check(const struct sv_edit *e, struct sv_dev *disk, struct sv_job *job,
-	unsigned *ret_files, struct sv_err *err)
+static int check_size(
+	const struct sv_edit *e, struct two *fs, struct sv_dev *disk, struct sv_err *err)
+{
+	struct sv_fs_info was, is;
+
+	if (sv_fs_info(fs->old, &was, err) < 0 || sv_fs_info(fs->now, &is, err) < 0)
+		return -1;
+	/* a last cluster that does not fit, and the backup boot sector */
+	if (is.size > was.size && is.size <= e->volume_size &&
+		e->volume_size - is.size <= is.block_size + 4096)
+		return 0;
+	return sv_fail(err, SV_INTERNAL, sv_dev_name(disk),
+		"the file system covers %llu bytes of a volume of %llu",
+		(unsigned long long)is.size, (unsigned long long)e->volume_size);
+}
+
+static int check_file_system(const struct sv_edit *e, struct sv_dev *disk,
+	struct sv_edit_sample *sample, struct sv_job *job, struct sv_err *err)
+{
+	struct two fs = {0};
+	int rc = -1;
+
+	if (open_counted(e->original, e->start, e->old_volume_size, "the old volume", &fs.count,
+		    &fs.old, err) == 0 &&
+		open_counted(disk, e->start, e->volume_size, "the new volume", &fs.count,
+			&fs.now, err) == 0 &&
+		check_size(e, &fs, disk, err) == 0) {
+		uint64_t before = fs.count.read_bytes;
+
+		rc = sample ? compare_files(&fs, e->quick, &sample->files, job, err) : 0;
+		if (sample)
+			sample->read_bytes = fs.count.read_bytes - before;
+	}
+	sv_fs_close(fs.old);
+	sv_fs_close(fs.now);
+	return rc;
+}
+
+int sv_edit_check(const struct sv_edit *e, struct sv_dev *disk, struct sv_edit_sample *sample,
+	struct sv_job *job, struct sv_err *err)
 {
 	sv_job_progress(job, "checking the result", 0, 0);
 	if (check_table(e, disk, err) < 0)
 		return -1;
-	return check_file_system(e, disk, job, ret_files, err);
+	return check_file_system(e, disk, sample, job, err);
 }

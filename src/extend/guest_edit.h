@@ -27,11 +27,15 @@ void sv_edit_free(struct sv_edit *e);
 
 /*
  * Looks at `disk`, which claims to be the result: the table is valid and the partition has its
- * new size, all others are as they were, the file system opens and fills it, and a sample of
- * files has the original's content. *ret_files tells how many files were compared.
+ * new size, all others are as they were, the file system opens and fills it, and (with a
+ * `sample`) some files have the original's content. Fills *sample.
  */
-int sv_edit_check(const struct sv_edit *e, struct sv_dev *disk, struct sv_job *job,
-	unsigned *ret_files, struct sv_err *err);
+struct sv_edit_sample {
+	unsigned files;      /* compared */
+	uint64_t read_bytes; /* that the comparison read, of both disks */
+};
+int sv_edit_check(const struct sv_edit *e, struct sv_dev *disk, struct sv_edit_sample *sample,
+	struct sv_job *job, struct sv_err *err);
 
 /* Writes what changed to `disk`; zeros are not written where it reads as a hole. */
 int sv_edit_write(const struct sv_edit *e, struct sv_dev *disk, struct sv_job *job,

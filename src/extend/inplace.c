@@ -23,7 +23,7 @@ struct in_place {
 	struct sv_host *stage;
 	struct sv_edit edit;
 	struct sv_manifest *manifest;
-	unsigned files_compared;
+	struct sv_edit_sample sample;
 	uint64_t bytes;
 };
 
@@ -94,8 +94,7 @@ static int compare_disk(
 	if (sv_edit_compare(&ip->edit, disk, job, err) < 0)
 		return -1;
 	/* on the host the original is no more: there is nothing left to compare files with */
-	return host == ip->stage ? sv_edit_check(&ip->edit, disk, job, &ip->files_compared, err)
-				 : 0;
+	return host == ip->stage ? sv_edit_check(&ip->edit, disk, &ip->sample, job, err) : 0;
 }
 
 static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
@@ -103,7 +102,7 @@ static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	struct sv_extend *x = ip->x;
 
 	if (sv_edit_make(&x->target, !x->no_chkdsk, x->quick, job, &ip->edit, err) < 0 ||
-		sv_edit_check(&ip->edit, ip->edit.overlay, job, &ip->files_compared, err) < 0)
+		sv_edit_check(&ip->edit, ip->edit.overlay, NULL, job, err) < 0)
 		return -1;
 	ip->stage = sv_stage_new(x->host, SV_EDIT_CAP, err);
 	if (!ip->stage || change_staged(ip, job, err) < 0)
@@ -188,6 +187,7 @@ static int fill_result(
 	r->folder = strdup("");
 	r->config = strdup(p->config);
 	r->bytes_written = ip->bytes;
+	r->sample_bytes = ip->sample.read_bytes;
 	r->seconds = seconds;
 	r->disk_before = p->from;
 	r->disk_after = p->to;
@@ -209,7 +209,7 @@ static int fill_result(
 		return -1;
 	return sv_list_add(&r->verified, &r->n_verified, err,
 		"%u files, picked at random, have the same content as before",
-		ip->files_compared);
+		ip->sample.files);
 }
 
 static int run(struct in_place *ip, struct sv_job *job, struct sv_err *err)
