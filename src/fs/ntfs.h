@@ -198,6 +198,9 @@ int sv_ntfs_each_attr(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint
 
 /* ---- folders: ntfs_index.c ---- */
 
+/* Reads $UpCase into v->upcase where it is not there yet. */
+int sv_ntfs_load_upcase(struct sv_ntfs *v, struct sv_err *err);
+
 /* "$I30": the index of a folder's names. */
 extern const uint8_t sv_ntfs_i30[8];
 

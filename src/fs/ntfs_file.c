@@ -56,35 +56,80 @@ static bool same_name(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Opens the stream, or takes the one that was read last. A file may have no unnamed one. */
+/* A file may have no unnamed stream: it is then empty. */
+static int open_unnamed(
+	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+
+	if (base->is_dir)
+		return sv_fail(err, SV_USAGE, sv_dev_name(v->dev),
+			"record %llu of $MFT is a folder", (unsigned long long)ino);
+	if (check_reparse(v, base, ino, err) < 0)
+		return -1;
+	if (sv_ntfs_stream_open(v, base, ino, NTFS_ATTR_DATA, NULL, 0, &v->last, &why) == 0)
+		return 0;
+	if (why.code != SV_NOTFOUND) {
+		sv_err_copy(err, &why);
+		return -1;
+	}
+	v->last.resident = true;
+	return 0;
+}
+
+struct wanted {
+	const uint16_t *upcase;
+	uint8_t name[2 * SV_NTFS_NAME_MAX];
+	unsigned len;
+	bool found;
+};
+
+/* Names of streams, too, are compared without case; the one that is there is taken over. */
+static int match_stream(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+	struct sv_err *err)
+{
+	struct wanted *w = user;
+
+	(void)r, (void)err;
+	if (a->type != NTFS_ATTR_DATA || a->lowest_vcn || a->name_length != w->len ||
+		sv_ntfs_name_compare(
+			w->upcase, a->name, a->name_length, w->name, w->len, false) != 0)
+		return 0;
+	memcpy(w->name, a->name, 2 * a->name_length);
+	w->found = true;
+	return 1;
+}
+
+static int open_named(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino,
+	const char *name, struct sv_err *err)
+{
+	struct wanted w = {0};
+
+	if (sv_ntfs_load_upcase(v, err) < 0)
+		return -1;
+	w.upcase = v->upcase;
+	if (sv_ntfs_name_from_utf8(name, strlen(name), w.name, &w.len) &&
+		sv_ntfs_each_attr(v, base, ino, NULL, match_stream, &w, err) < 0)
+		return -1;
+	if (!w.found)
+		return sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev),
+			"there is no stream \"%.200s\"", name);
+	return sv_ntfs_stream_open(v, base, ino, NTFS_ATTR_DATA, w.name, w.len, &v->last, err);
+}
+
+/* Opens the stream, or takes the one that was read last. */
 static int open_data(struct sv_ntfs *v, uint64_t ino, const char *name, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record base = {0};
-	uint8_t units[2 * SV_NTFS_NAME_MAX];
-	struct sv_err why = SV_ERR_INIT;
-	unsigned len = 0;
 
 	if (v->last_valid && v->last_ino == ino && same_name(v->last_name, name))
 		return 0;
 	forget_last(v);
 	if (sv_ntfs_load(v, ino, false, &base, err) < 0)
 		return -1;
-	if (!name && base.is_dir)
-		return sv_fail(err, SV_USAGE, sv_dev_name(v->dev),
-			"record %llu of $MFT is a folder", (unsigned long long)ino);
-	if (name ? !sv_ntfs_name_from_utf8(name, strlen(name), units, &len)
-		 : check_reparse(v, &base, ino, err) < 0)
-		return name ? sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev),
-				      "there is no stream \"%s\"", name)
-			    : -1;
-	if (sv_ntfs_stream_open(v, &base, ino, NTFS_ATTR_DATA, units, len, &v->last, &why) <
-		0) {
-		if (why.code != SV_NOTFOUND || name) {
-			sv_err_copy(err, &why);
-			return -1;
-		}
-		v->last.resident = true;
-	}
+	if ((name ? open_named(v, &base, ino, name, err) : open_unnamed(v, &base, ino, err)) <
+		0)
+		return -1;
 	if (name && !(v->last_name = strdup(name))) {
 		forget_last(v);
 		return sv_fail_nomem(err);

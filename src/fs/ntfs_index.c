@@ -333,7 +333,7 @@ int sv_ntfs_readdir(
 
 /* ---- look-up ---- */
 
-static int load_upcase(struct sv_ntfs *v, struct sv_err *err)
+int sv_ntfs_load_upcase(struct sv_ntfs *v, struct sv_err *err)
 {
 	sv_autorecord struct sv_ntfs_record base = {0};
 	sv_autostream struct sv_ntfs_stream s = {0};
@@ -451,7 +451,7 @@ int sv_ntfs_lookup(struct sv_fs *fs, uint64_t dir, const char *name, size_t name
 	struct search s = {.name = units};
 	struct sv_ntfs *v = sv_ntfs_of(fs);
 
-	if (load_upcase(v, err) < 0 || sv_ntfs_load(v, dir, false, &base, err) < 0)
+	if (sv_ntfs_load_upcase(v, err) < 0 || sv_ntfs_load(v, dir, false, &base, err) < 0)
 		return -1;
 	if (!base.is_dir || !sv_ntfs_name_from_utf8(name, name_len, units, &s.name_len))
 		return sv_fail(err, SV_NOTFOUND, sv_dev_name(v->dev), "no such name");
