@@ -212,6 +212,6 @@ int sv_ntfs_walk(
 	if (rc || !w.damaged)
 		return rc;
 	sv_err_copy(err, &w.first);
-	return sv_err_context(err, "%llu damaged records were left out, the first",
+	return sv_err_context(err, "damaged records were left out (%llu), the first",
 		(unsigned long long)w.damaged);
 }
