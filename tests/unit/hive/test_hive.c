@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Base blocks and hive bins, good and bad; and hivex opens what we build. */
+/* Base blocks and hive bins, good and bad. */
 #include "build.h"
-
-#include <unistd.h>
 
 static void refused(struct build *b, enum sv_code code, uint64_t offset)
 {
@@ -144,56 +142,6 @@ static void refuses_roots_that_cannot_be(void **state)
 	}
 }
 
-/* ---- hivex ---- */
-
-/* Fills `out` with what hivexsh prints for `commands` on the built hive; false where it refuses
- * the hive. */
-static bool hivexsh(struct build *b, const char *commands, char out[1024])
-{
-	char path[] = "/tmp/sharevm-hive-XXXXXX", command[512];
-	int fd = mkstemp(path);
-	size_t n;
-	FILE *f;
-
-	assert_true(fd >= 0);
-	build_end(b);
-	assert_int_equal(write(fd, b->bytes, sizeof b->bytes), sizeof b->bytes);
-	close(fd);
-	snprintf(command, sizeof command, "printf '%s' | hivexsh %s 2>/dev/null", commands,
-		path);
-	f = popen(command, "r");
-	assert_non_null(f);
-	n = fread(out, 1, 1023, f);
-	out[n] = 0;
-	unlink(path);
-	return pclose(f) == 0;
-}
-
-static void builds_hives_that_hivex_reads(void **state)
-{
-	struct build *b = build_new();
-	uint32_t soft = put_key(b, b->root, "Software");
-	uint32_t value = put_value(b, "Answer", SV_REG_DWORD, "\x2A\0\0", 4);
-	char out[1024];
-
-	(void)state;
-	set_subkeys(b, b->root, put_list(b, "lh", &soft, 1), 1);
-	put_security(b, soft);
-	set_values(b, soft, &value, 1);
-	if (system("command -v hivexsh >/dev/null")) {
-		print_message("hivexsh is not installed\n");
-		free(b);
-		skip();
-	}
-	b->bytes[508] ^= 1; /* the judge first: a broken twin */
-	assert_false(hivexsh(b, "ls\\n", out));
-	b->bytes[508] ^= 1;
-	assert_true(hivexsh(b, "ls\\ncd Software\\nlsval\\n", out));
-	assert_non_null(strstr(out, "Software\n"));
-	assert_non_null(strstr(out, "\"Answer\"=dword:0000002a"));
-	free(b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,7 +152,6 @@ int main(void)
 		cmocka_unit_test(refuses_bins_that_cannot_be),
 		cmocka_unit_test(reads_a_dirty_hive_with_a_bad_bin),
 		cmocka_unit_test(refuses_roots_that_cannot_be),
-		cmocka_unit_test(builds_hives_that_hivex_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

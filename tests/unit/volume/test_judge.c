@@ -6,73 +6,6 @@
  */
 #include "judge.h"
 
-#include <fcntl.h>
-
-/* Cuts "size= 123" from a line of a dump, and gives the number. */
-static uint64_t cut_size(char *line)
-{
-	char *at = strstr(line, "size="), *end;
-	uint64_t size;
-
-	assert_non_null(at);
-	size = strtoull(at + 5, &end, 10);
-	memmove(at, end, strlen(end) + 1);
-	return size;
-}
-
-static bool is_line_of(const struct judge *j, const char *line, unsigned number)
-{
-	sv_autofree char *plain = sv_format("%s%u ", j->target, number);
-	sv_autofree char *with_p = sv_format("%sp%u ", j->target, number);
-
-	return sv_starts_with(line, plain) || sv_starts_with(line, with_p);
-}
-
-/* Compares two dumps line by line: `number` has new_size, `box` (0: none) only grew. */
-static void assert_only_grown(const struct judge *j, char *before, char *after, unsigned number,
-	unsigned box, uint64_t new_size)
-{
-	char *b_rest, *a_rest, *b = strtok_r(before, "\n", &b_rest);
-	char *a = strtok_r(after, "\n", &a_rest);
-	bool seen = number == 0;
-
-	for (; b && a; b = strtok_r(NULL, "\n", &b_rest), a = strtok_r(NULL, "\n", &a_rest)) {
-		if (sv_starts_with(b, "last-lba") && sv_starts_with(a, "last-lba"))
-			continue;
-		if (is_line_of(j, b, number)) {
-			assert_true(cut_size(b) < new_size / j->sector_size);
-			assert_int_equal(cut_size(a), new_size / j->sector_size);
-			seen = true;
-		} else if (box && is_line_of(j, b, box)) {
-			assert_true(cut_size(b) <= cut_size(a));
-		}
-		assert_string_equal(b, a);
-	}
-	assert_true(seen);
-	assert_null(b);
-	assert_null(a);
-}
-
-static void poke(const char *path, off_t at, uint8_t byte)
-{
-	int fd = open(path, O_WRONLY);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	assert_int_equal(close(fd), 0);
-}
-
-static uint8_t peek(const char *path, off_t at)
-{
-	int fd = open(path, O_RDONLY);
-	uint8_t byte;
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	assert_int_equal(close(fd), 0);
-	return byte;
-}
-
 /* ---- MBR, judged by sfdisk ---- */
 
 struct mbr_shape {
@@ -195,39 +128,6 @@ static void grows_a_middle_logical(void **state)
 
 /* ---- GPT, judged by both ---- */
 
-static void assert_both_accept(struct judge *j)
-{
-	assert_judge_accepts(sfdisk_accepts, j);
-	assert_judge_accepts(sgdisk_accepts, j);
-}
-
-static void assert_both_reject(struct judge *j)
-{
-	assert_judge_rejects(sfdisk_accepts, j);
-	assert_judge_rejects(sgdisk_accepts, j);
-}
-
-static void grow_gpt(struct judge *j, const char *to, unsigned number, uint64_t new_size)
-{
-	sv_autofree char *before = NULL, *after = NULL;
-	uint64_t size;
-
-	assert_both_accept(j);
-	before = judge_dump(j);
-	judge_resize(j, to);
-	assert_both_reject(j);
-	size = judge_grow(j, number, new_size);
-	assert_both_accept(j);
-	after = judge_dump(j);
-	assert_only_grown(j, before, after, number, 0, size);
-}
-
-#define WINDOWS_GPT                                                                            \
-	"label: gpt\\nlabel-id: 3C0AE5B5-54A7-4E1C-9A39-ABCDEF012345\\n"                       \
-	"size=10MiB, type=U, name=\"EFI system partition\", attrs=\"GUID:63\"\\n"              \
-	"size=1MiB, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\\n"                              \
-	"size=30MiB, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7, name=\"Basic data\"\\n"
-
 static void grows_the_last_partition_of_a_gpt(void **state)
 {
 	struct judge *j = *state;
@@ -315,18 +215,6 @@ static void writes_a_bad_backup_good_again(void **state)
 	repair(*state, (64 << 20) - 512 + 72);
 }
 
-static void grows_a_gpt_of_4096_byte_sectors(void **state)
-{
-	struct judge *j = *state;
-
-	if (!judge_loop_4096(j)) {
-		print_message("no loop device with 4096-byte sectors on this host\n");
-		skip();
-	}
-	judge_sfdisk(j, WINDOWS_GPT);
-	grow_gpt(j, "300M", 3, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,10 +234,9 @@ int main(void)
 		judge_test(writes_a_bad_primary_good_again),
 		judge_test(writes_bad_primary_entries_good_again),
 		judge_test(writes_a_bad_backup_good_again),
-		judge_test(grows_a_gpt_of_4096_byte_sectors),
 	};
 
-	if (!has_tool("sfdisk") || !has_tool("sgdisk"))
+	if (!has_tool("sfdisk") || !has_tool("sgdisk") || !has_tool("partx"))
 		return SKIPPED;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
