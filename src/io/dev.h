@@ -125,14 +125,15 @@ struct sv_dev *sv_window_open(struct sv_dev *under, uint64_t start, uint64_t len
  * Writes are kept in memory (4 KiB pages) above a device that is never written. `size` may be
  * larger than the lower device: the tail reads as zeros. At most `cap` bytes of pages. It can
  * be resized: what was cut off reads as zeros when it grows again.
- * sv_overlay_next() walks what was written in order: from *pos on, gives the next run of
- * changed pages (start, length clipped to the size), returns false at the end.
+ * sv_overlay_next() walks what was changed in order: from pos on, gives the next run of
+ * changed pages (start, length clipped to the size), returns false at the end. What was cut
+ * off and is zeros again counts as changed.
  */
 struct sv_dev *sv_overlay_open(struct sv_dev *under, uint64_t size, uint64_t cap,
 	const char *name, struct sv_err *err);
 bool sv_overlay_next(
 	struct sv_dev *overlay, uint64_t pos, uint64_t *ret_start, uint64_t *ret_len);
-uint64_t sv_overlay_changed(const struct sv_dev *overlay); /* bytes in changed pages */
+uint64_t sv_overlay_changed(const struct sv_dev *overlay); /* bytes in changed pages, at most */
 
 /* Reads through `under` in aligned blocks, `blocks` of them kept (least recently used goes).
  * Read-only. For libraries that read 4 KiB at a time. */

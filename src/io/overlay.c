@@ -175,8 +175,8 @@ static const struct sv_dev_ops overlay_ops = {
 	.close = overlay_close,
 };
 
-static struct sv_dev *open_over(struct sv_dev *under, uint64_t size, uint64_t cap,
-	const char *name, struct sv_err *err)
+static struct sv_dev *open_over(
+	struct sv_dev *under, uint64_t size, uint64_t cap, const char *name, struct sv_err *err)
 {
 	struct overlay *o = calloc(1, sizeof *o);
 
@@ -206,18 +206,47 @@ struct sv_dev *sv_sparse_open(uint64_t size, uint64_t cap, const char *name, str
 	return open_over(NULL, size, cap, name, err);
 }
 
+/* Bytes [visible, end) of the lower device are hidden by zeros without a page: the overlay
+ * shrank and grew again. They count as changed. */
+static uint64_t hidden_end(const struct overlay *o)
+{
+	return o->under ? SV_MIN(o->dev.size, sv_dev_size(o->under)) : 0;
+}
+
+static bool is_hidden(const struct overlay *o, uint64_t page)
+{
+	uint64_t end = hidden_end(o);
+
+	return o->visible < end && page >= o->visible / SV_PAGE &&
+	       page < sv_div_up(end, SV_PAGE);
+}
+
+/* The first changed page from `page` on. */
+static bool next_changed(const struct overlay *o, uint64_t page, uint64_t *ret)
+{
+	uint64_t hidden = SV_MAX(page, o->visible / SV_PAGE), next;
+	bool any = sv_pagemap_next(o->pages, page, &next);
+
+	if (is_hidden(o, hidden) && (!any || hidden < next)) {
+		any = true;
+		next = hidden;
+	}
+	if (any)
+		*ret = next;
+	return any;
+}
+
 bool sv_overlay_next(
 	struct sv_dev *overlay, uint64_t pos, uint64_t *ret_start, uint64_t *ret_len)
 {
 	struct overlay *o = of(overlay);
 	uint64_t first, end;
 
-	if (pos >= overlay->size || !sv_pagemap_next(o->pages, pos / SV_PAGE, &first) ||
+	if (pos >= overlay->size || !next_changed(o, pos / SV_PAGE, &first) ||
 		first * SV_PAGE >= overlay->size)
 		return false;
-	end = first + 1;
-	while (sv_pagemap_get(o->pages, end))
-		end++;
+	for (end = first; is_hidden(o, end) || sv_pagemap_get(o->pages, end);)
+		end = is_hidden(o, end) ? sv_div_up(hidden_end(o), SV_PAGE) : end + 1;
 	*ret_start = SV_MAX(pos, first * SV_PAGE);
 	*ret_len = SV_MIN(end * SV_PAGE, overlay->size) - *ret_start;
 	return true;
@@ -225,5 +254,8 @@ bool sv_overlay_next(
 
 uint64_t sv_overlay_changed(const struct sv_dev *overlay)
 {
-	return sv_pagemap_count(((const struct overlay *)overlay)->pages) * SV_PAGE;
+	const struct overlay *o = (const struct overlay *)overlay;
+	uint64_t end = hidden_end(o);
+
+	return sv_pagemap_count(o->pages) * SV_PAGE + (o->visible < end ? end - o->visible : 0);
 }

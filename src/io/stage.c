@@ -267,6 +267,8 @@ static int stage_rename(
 	}
 	if (target && !replace)
 		return sv_fail(err, SV_EXISTS, to, "cannot rename to it: it exists");
+	if (target == &s->entries[i])
+		return 0;   /* its own name */
 	e = &s->entries[i]; /* open_real() may have moved the table */
 	if (target) {
 		if (replace_content(e, target, err) < 0)
@@ -435,38 +437,65 @@ static int apply_created(
 	return sv_host_sync_dir(s->under, dir, err);
 }
 
-static int apply_changed(
+/* What lies beyond the old end: nothing that was there before changes. */
+static int apply_growth(
 	struct stage *s, const struct entry *e, struct sv_job *job, struct sv_err *err)
 {
 	sv_autodev struct sv_dev *out = NULL;
-	uint64_t size = sv_dev_size(e->content), inside = SV_MIN(size, e->old_size);
+	uint64_t size = sv_dev_size(e->content);
 
-	if (sv_host_open(s->under, e->path, SV_OPEN_WRITE, &out, err) < 0)
-		return -1;
-	if (size > e->old_size && (sv_dev_resize(out, size, err) < 0 ||
-					  write_part(e, out, e->old_size, size, job, err) < 0 ||
-					  sv_dev_flush(out, err) < 0))
-		return -1;
-	if (write_part(e, out, 0, inside, job, err) < 0)
-		return -1;
-	if (size < e->old_size && sv_dev_resize(out, size, err) < 0)
+	if (size <= e->old_size)
+		return 0;
+	if (sv_host_open(s->under, e->path, SV_OPEN_WRITE, &out, err) < 0 ||
+		sv_dev_resize(out, size, err) < 0 ||
+		write_part(e, out, e->old_size, size, job, err) < 0)
 		return -1;
 	return sv_dev_flush(out, err);
 }
 
+static int apply_inside(
+	struct stage *s, const struct entry *e, struct sv_job *job, struct sv_err *err)
+{
+	sv_autodev struct sv_dev *out = NULL;
+	uint64_t size = sv_dev_size(e->content);
+
+	if (sv_host_open(s->under, e->path, SV_OPEN_WRITE, &out, err) < 0 ||
+		write_part(e, out, 0, SV_MIN(size, e->old_size), job, err) < 0 ||
+		(size < e->old_size && sv_dev_resize(out, size, err) < 0))
+		return -1;
+	return sv_dev_flush(out, err);
+}
+
+static bool is_new(const struct entry *e)
+{
+	return e->created && !e->gone;
+}
+
+static bool is_changed_real(const struct entry *e)
+{
+	return !e->created && is_changed(e);
+}
+
 int sv_stage_apply(struct sv_host *stage, struct sv_job *job, struct sv_err *err)
 {
+	static const struct {
+		bool (*applies)(const struct entry *e);
+		int (*apply)(struct stage *s, const struct entry *e, struct sv_job *job,
+			struct sv_err *err);
+	} phases[] = {
+		{is_new, apply_created},
+		{is_changed_real, apply_growth},
+		{is_changed_real, apply_inside},
+	};
 	struct stage *s = of(stage);
 
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->entries[i].created && !s->entries[i].gone &&
-			apply_created(s, &s->entries[i], job, err) < 0)
-			return -1;
-	}
-	for (size_t i = 0; i < s->n; i++) {
-		if (!s->entries[i].created && is_changed(&s->entries[i]) &&
-			apply_changed(s, &s->entries[i], job, err) < 0)
-			return -1;
+	for (size_t p = 0; p < SV_ARRAY_LEN(phases); p++) {
+		for (size_t i = 0; i < s->n; i++) {
+			const struct entry *e = &s->entries[i];
+
+			if (phases[p].applies(e) && phases[p].apply(s, e, job, err) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }

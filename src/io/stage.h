@@ -28,14 +28,17 @@ struct sv_staged_file {
 /* The files that were created, resized or written, in the order of their first opening. */
 size_t sv_stage_files(const struct sv_host *stage);
 struct sv_staged_file sv_stage_file(const struct sv_host *stage, size_t i);
-/* From pos on, the next run of bytes of file i that were written; false at the end. */
+/* From pos on, the next run of bytes of file i that were changed (written, or cut off and now
+ * zeros again); false at the end. What a file lost at its end is told by its sizes. */
 bool sv_stage_next(const struct sv_host *stage, size_t i, uint64_t pos, uint64_t *ret_start,
 	uint64_t *ret_len);
 
 /*
- * Writes everything to the real host: created files first (flushed, their folders synced),
- * then of each existing file the new size and what lies beyond its old end, flush, then what
- * lies within it, flush. Not atomic: whoever needs to go back has recorded the old bytes.
+ * Writes everything to the real host in three passes over all files: created files (flushed,
+ * their folders synced); then of each existing file its growth and what lies beyond its old
+ * end, flushed; then what lies within the old ends, flushed. So no byte that was there before
+ * changes while one that it may refer to could still be lost. Not atomic: whoever needs to go
+ * back has recorded the old bytes.
  */
 int sv_stage_apply(struct sv_host *stage, struct sv_job *job, struct sv_err *err);
 
