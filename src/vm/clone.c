@@ -14,13 +14,29 @@
 #include <string.h>
 #include <strings.h>
 
+#define FILE_NAME_MAX 120 /* bytes of a machine's name in a file name */
+
+/* A name may be as long as a person likes, a file name 255 bytes with all that is added to it.
+ * Cut between two UTF-8 characters. */
+static size_t cut_length(const char *name)
+{
+	size_t n = strnlen(name, FILE_NAME_MAX + 1);
+
+	if (n <= FILE_NAME_MAX)
+		return n;
+	for (n = FILE_NAME_MAX; n && (name[n] & 0xC0) == 0x80;)
+		n--;
+	return n;
+}
+
 char *sv_vm_file_name(const char *name, const char *extension)
 {
-	char *file = sv_format("%s%s", *name ? name : "machine", extension);
+	char *file = *name ? sv_format("%.*s%s", (int)cut_length(name), name, extension)
+			   : sv_format("machine%s", extension);
 
 	for (char *p = file; p && *p; p++) {
 		/* a leading dot would hide it, the others Windows or a path cannot hold */
-		if ((unsigned char)*p < 0x20 || strchr("/\\:*?\"<>|", *p) ||
+		if ((unsigned char)*p < 0x20 || strchr("/\\:*?\"<>|\x7f", *p) ||
 			(p == file && *p == '.'))
 			*p = '_';
 	}

@@ -76,8 +76,9 @@ struct sv_vm_clone {
 	bool new_identity;        /* uuid.action "create", generated MAC and ids dropped */
 };
 
-/* `name` as a file name with `extension` (".vmx"): what file systems refuse becomes "_". The
- * clone's nvram is called sv_vm_file_name(name, ".nvram"). Caller frees; NULL on NOMEM. */
+/* `name`, cut at 120 bytes, as a file name with `extension` (".vmx"): what file systems refuse
+ * becomes "_". The clone's nvram is called sv_vm_file_name(name, ".nvram"). Caller frees; NULL
+ * on NOMEM. */
 char *sv_vm_file_name(const char *name, const char *extension);
 
 /*

@@ -261,13 +261,25 @@ static void makes_file_names_that_every_system_can_hold(void **state)
 		{"a/b\\c:d", "a_b_c_d.vmx"}, {"*?\"<>|\n", "_______.vmx"}, {"", "machine.vmx"},
 		{"..", "_..vmx"}, {"B\xc3\xbcro", "B\xc3\xbcro.vmx"}};
 
+	char longest[128], *name;
+
 	(void)state;
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-		char *name = sv_vm_file_name(pairs[i][0], ".vmx");
+		name = sv_vm_file_name(pairs[i][0], ".vmx");
 
 		assert_string_equal(name, pairs[i][1]);
 		free(name);
 	}
+	/* 119 letters and one of two bytes do not fit */
+	memset(longest, 'x', 119);
+	memcpy(longest + 119,
+		"\xc3\xbc"
+		"y",
+		4);
+	name = sv_vm_file_name(longest, ".vmx");
+	assert_int_equal(strlen(name), 119 + 4);
+	assert_string_equal(name + 118, "x.vmx");
+	free(name);
 }
 
 #define WITH_VM(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
