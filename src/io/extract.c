@@ -34,18 +34,25 @@ static int here(const struct sv_extract *x)
 	return x->stack[x->depth - 1].fd;
 }
 
-/* The host path of a name in the present folder, for messages. */
-static int fail_here(const struct sv_extract *x, const char *name, struct sv_err *err, int sys,
-	const char *what)
+/* The host path of a name in the present folder (NULL: the folder itself), for messages. */
+static char *path_here(const struct sv_extract *x, const char *name)
 {
-	sv_autostr struct sv_str path = {0};
+	struct sv_str path = {0};
 
 	sv_str_add(&path, x->dir);
 	for (size_t i = 1; i < x->depth; i++)
 		sv_str_addf(&path, "/%s", x->stack[i].name);
 	if (name)
 		sv_str_addf(&path, "/%s", name);
-	return sv_fail_errno(err, sys, path.data, "%s", what);
+	return sv_str_take(&path);
+}
+
+static int fail_here(const struct sv_extract *x, const char *name, struct sv_err *err, int sys,
+	const char *what)
+{
+	sv_autofree char *path = path_here(x, name);
+
+	return sv_fail_errno(err, sys, path, "%s", what);
 }
 
 static int push(struct sv_extract *x, int fd, const char *name, struct sv_err *err)
@@ -167,14 +174,19 @@ int sv_extract_leave(
 static int refuse_taken(
 	struct sv_extract *x, const char *name, bool replace, struct sv_err *err)
 {
+	sv_autofree char *path = NULL;
 	struct stat st;
 
 	if (fstatat(here(x), name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0
 				       : fail_here(x, name, err, errno, "cannot look at it");
-	if (!replace || S_ISDIR(st.st_mode))
-		return fail_here(x, name, err, EEXIST, "not overwritten");
-	return 0;
+	if (replace && !S_ISDIR(st.st_mode))
+		return 0;
+	path = path_here(x, name);
+	if (S_ISDIR(st.st_mode))
+		return sv_fail(err, SV_EXISTS, path, "a folder of this name exists");
+	sv_fail(err, SV_EXISTS, path, "a file of this name exists");
+	return sv_hint(err, "--force replaces it");
 }
 
 int sv_extract_begin(struct sv_extract *x, const char *name, bool replace, struct sv_err *err)
