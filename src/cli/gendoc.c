@@ -14,7 +14,10 @@
 #include "cli/gendoc.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define INSERT ".\\\" the commands and the options of every command\n"
 
 static int print_names(void)
 {
@@ -24,11 +27,12 @@ static int print_names(void)
 	return 0;
 }
 
-/* Copies the prose; the page is made without it where there is none. */
+/* Copies the prose; a line of its own that says INSERT stands for the commands and options
+ * of all. The page is made without prose where there is none. */
 static int copy_prose(const char *path)
 {
-	char piece[4096];
-	size_t n;
+	char *line = NULL;
+	size_t cap = 0;
 	FILE *f;
 
 	if (!path)
@@ -38,8 +42,13 @@ static int copy_prose(const char *path)
 		perror(path);
 		return 1;
 	}
-	while ((n = fread(piece, 1, sizeof piece, f)) > 0)
-		fwrite(piece, 1, n, stdout);
+	while (getline(&line, &cap, f) > 0) {
+		if (strcmp(line, INSERT) == 0)
+			sv_man_commands();
+		else
+			fputs(line, stdout);
+	}
+	free(line);
 	fclose(f);
 	return 0;
 }

@@ -10,6 +10,7 @@
 void sv_man_begin(const struct sv_cmd *cmd);
 void sv_man_end(const struct sv_cmd *cmd);
 void sv_man_begin_all(void);
+void sv_man_commands(void);
 void sv_man_end_all(void);
 
 void sv_complete_bash(void);

@@ -127,6 +127,10 @@ void sv_man_begin_all(void)
 	put_title("");
 	puts(".SH NAME\nsharevm \\- opens virtual machines offline: looks, copies, extends");
 	puts(".SH SYNOPSIS\n\\fBsharevm\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]...");
+}
+
+void sv_man_commands(void)
+{
 	puts(".SH COMMANDS");
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
 		if ((*c)->hidden)
