@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-#define WAIT_S   1.0 /* work that ends sooner shows nothing */
-#define REDRAW_S 0.1
-#define JSON_S   0.25
-#define CELLS    20
-#define CLEAR    "\r\033[K"
+#define WAIT_S     1.0 /* work that ends sooner shows nothing */
+#define REDRAW_S   0.1
+#define JSON_S     0.25
+#define CELLS      20
+#define BYTES_FROM (64 * SV_MIB)
+#define CLEAR      "\r\033[K"
 
 static double seconds_since(const struct timespec *from)
 {
@@ -38,7 +39,8 @@ void sv_bar_clear(struct sv_bar *b)
 	fflush(b->out->file);
 }
 
-/* "812M/s  0:12 left" once a stage has run long enough to tell. */
+/* "812M/s  0:12 left" once a stage has run long enough to tell. Stages count bytes, or things
+ * (records, files) that never are as many as BYTES_FROM. */
 static void draw_rate(struct sv_bar *b, uint64_t done, uint64_t total)
 {
 	double seconds = seconds_since(&b->stage_begin);
@@ -49,7 +51,8 @@ static void draw_rate(struct sv_bar *b, uint64_t done, uint64_t total)
 		return;
 	rate = (double)done / seconds;
 	left = (double)(total - done) / rate;
-	sv_out_f(b->out, "  %s/s", sv_size_format((uint64_t)rate, size));
+	if (total >= BYTES_FROM)
+		sv_out_f(b->out, "  %s/s", sv_size_format((uint64_t)rate, size));
 	if (left < 360000)
 		sv_out_f(b->out, "  %d:%02d left", (int)left / 60, (int)left % 60);
 }
@@ -57,6 +60,7 @@ static void draw_rate(struct sv_bar *b, uint64_t done, uint64_t total)
 static void draw(struct sv_bar *b, uint64_t done, uint64_t total)
 {
 	struct sv_bar *kept = b->out->bar;
+	char size[SV_SIZE_TEXT];
 
 	b->out->bar = NULL; /* drawing must not clear what it draws */
 	sv_out_bytes(b->out, CLEAR, strlen(CLEAR));
@@ -68,7 +72,10 @@ static void draw(struct sv_bar *b, uint64_t done, uint64_t total)
 		sv_out_f(b->out, " %3.0f%%", 100.0 * (double)done / (double)total);
 		draw_rate(b, done, total);
 	} else {
-		sv_out_f(b->out, " ...  %.0f s", seconds_since(&b->stage_begin));
+		sv_out_f(b->out, " ...");
+		if (done)
+			sv_out_f(b->out, "  %s", sv_size_format(done, size));
+		sv_out_f(b->out, "  %.0f s", seconds_since(&b->stage_begin));
 	}
 	fflush(b->out->file);
 	b->out->bar = kept;
@@ -104,7 +111,7 @@ void sv_bar_progress(void *user, const char *stage, uint64_t done, uint64_t tota
 		snprintf(b->stage, sizeof b->stage, "%s", stage);
 		clock_gettime(CLOCK_MONOTONIC, &b->stage_begin);
 	}
-	if (b->draw && seconds_since(&b->begin) < WAIT_S)
+	if (seconds_since(&b->begin) < WAIT_S)
 		return;
 	if (!fresh && seconds_since(&b->last) < (b->json ? JSON_S : REDRAW_S))
 		return;

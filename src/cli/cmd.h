@@ -70,9 +70,11 @@ struct sv_cmd {
 /* Every command, in the order of the help; ends with NULL. */
 extern const struct sv_cmd *const sv_commands[];
 
-/* By its words: argv[0] or argv[0] and argv[1]; *ret_used is how many. NULL with SV_USAGE. */
-const struct sv_cmd *sv_cmd_find(
-	char *const *argv, size_t argc, size_t *ret_used, struct sv_err *err);
+/* By its first word, and the second where the first is a group ("image"); second may be NULL.
+ * NULL with SV_USAGE and what was probably meant. */
+const struct sv_cmd *sv_cmd_find(const char *first, const char *second, struct sv_err *err);
+/* Is there a command "GROUP …"? */
+bool sv_cmd_is_group(const char *group);
 
 #define SV_UNLIMITED 100000u /* operands: as many as the system lets a command line have */
 

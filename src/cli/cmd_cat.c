@@ -51,7 +51,7 @@ static int cat(struct sv_cli *cli, const struct args *a, const char *text, struc
 		return -1;
 	if (st.type == SV_FS_DIR && !a->stream) {
 		sv_fail(err, SV_USAGE, p.inside, "is a folder");
-		return sv_hint(err, "list it: sharevm ls '%s'", text);
+		return sv_hint(err, "to list it: sharevm ls '%s'", text);
 	}
 	if (put_content(cli, &at, &st, a->stream, err)) {
 		sv_err_path(err, p.inside);

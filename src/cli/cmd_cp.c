@@ -137,9 +137,10 @@ static void put_summary(const struct sv_copy *c)
 	sv_out_line(o, ", %s", sv_size_format(c->bytes, size));
 	if (c->links_left)
 		sv_job_note(&c->cli->job,
-			"%llu link%s that lead out of the copy %s left out (a tar, DEST '-', keeps "
-			"them; -v names them)",
-			(unsigned long long)c->links_left, plural(c->links_left),
+			"%llu link%s out of the copy %s left out (-v names them; a tar stream, "
+			"DEST -, keeps them)",
+			(unsigned long long)c->links_left,
+			c->links_left == 1 ? " that leads" : "s that lead",
 			c->links_left == 1 ? "was" : "were");
 	if (c->special_left)
 		sv_job_note(&c->cli->job,
@@ -174,9 +175,9 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 }
 
 static const struct sv_example examples[] = {
-	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "a folder with all that is in it"},
-	{"sharevm cp Win10.vmx:C:/a.txt Win10.vmx:D:/b.txt out/", "several files"},
-	{"sharevm cp Win10.vmx:C:/Users - | tar tv", "a tar stream"},
+	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "a folder and all in it"},
+	{"sharevm cp Win10.vmx:C:/a.txt Win10.vmx:D:/b.txt out", "several files"},
+	{"sharevm cp Win10.vmx:C:/Users - | tar t", "as a tar stream"},
 	{0},
 };
 

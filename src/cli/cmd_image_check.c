@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/machine.h"
-#include "extend/extend.h"
 
 #include <string.h>
 
@@ -93,8 +92,7 @@ static int check_chain(
 	struct sv_image_opts opts = {.alone = true};
 	struct sv_err chain = SV_ERR_INIT;
 
-	if (sv_allow_words(c->cli, dirs, &allow, err) ||
-		sv_extend_allow_originals(c->cli->host, path, allow, err))
+	if (sv_image_operand(c->cli, path, dirs, &allow, err))
 		return -1;
 	opts.allow = allow;
 	if (check_link(c, path, &opts, err))

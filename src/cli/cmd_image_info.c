@@ -5,7 +5,6 @@
 #include "cli/commands.h"
 #include "cli/grid.h"
 #include "cli/machine.h"
-#include "extend/extend.h"
 
 struct args {
 	struct sv_vm_args vm;
@@ -103,8 +102,7 @@ static int info(
 	SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
 	struct sv_image_opts opts = {0};
 
-	if (sv_allow_words(cli, dirs, &allow, err) ||
-		sv_extend_allow_originals(cli->host, path, allow, err))
+	if (sv_image_operand(cli, path, dirs, &allow, err))
 		return -1;
 	opts.allow = allow;
 	if (sv_image_open(cli->host, path, &opts, &image, err))

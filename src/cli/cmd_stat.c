@@ -111,14 +111,22 @@ static void add_row(struct sv_grid *g, const char *name, const char *value)
 	sv_grid_add(g, SV_STYLE_NONE, "%s", value);
 }
 
-static void add_size(struct sv_grid *g, const struct sv_fs_stat *st)
+static void add_size(struct sv_grid *g, const struct facts *f)
 {
+	const struct sv_fs_stat *st = &f->st;
+	bool resident = st->type == SV_FS_FILE && st->size && !st->sparse && !f->fragments;
 	char size[SV_SIZE_TEXT], allocated[SV_SIZE_TEXT];
 
 	sv_grid_add(g, SV_STYLE_DIM, "size");
-	sv_grid_add(g, SV_STYLE_NONE, "%s (%llu bytes), %s on the volume%s%s",
-		sv_size_format(st->size, size), (unsigned long long)st->size,
-		sv_size_format(st->allocated, allocated), st->compressed ? ", compressed" : "",
+	if (st->size < SV_KIB)
+		sv_grid_add(g, SV_STYLE_NONE, "%llu bytes", (unsigned long long)st->size);
+	else
+		sv_grid_add(g, SV_STYLE_NONE, "%s (%llu bytes)", sv_size_format(st->size, size),
+			(unsigned long long)st->size);
+	sv_grid_add(g, SV_STYLE_DIM, "takes");
+	sv_grid_add(g, SV_STYLE_NONE, "%s%s%s%s%s", sv_size_format(st->allocated, allocated),
+		resident ? ": it lies in its own file record" : "",
+		st->sparse ? ", sparse" : "", st->compressed ? ", compressed" : "",
 		st->encrypted ? ", encrypted" : "");
 }
 
@@ -149,12 +157,12 @@ static int put_page(struct sv_cli *cli, const struct facts *f, struct sv_err *er
 	add_row(g, "type", sv_type_word(st->type));
 	if (f->link)
 		add_row(g, "target", f->link);
-	add_size(g, st);
+	add_size(g, f);
 	add_attributes(g, st);
-	add_row(g, "modified", sv_time_local(st->mtime, text));
-	add_row(g, "accessed", sv_time_local(st->atime, text));
-	add_row(g, "changed", sv_time_local(st->ctime, text));
-	add_row(g, "born", sv_time_local(st->born, text));
+	add_row(g, "modified", sv_time_exact(st->mtime, text));
+	add_row(g, "accessed", sv_time_exact(st->atime, text));
+	add_row(g, "changed", sv_time_exact(st->ctime, text));
+	add_row(g, "born", sv_time_exact(st->born, text));
 	sv_grid_add(g, SV_STYLE_DIM, "inode");
 	sv_grid_add(g, SV_STYLE_NONE, "%llu, %u %s", (unsigned long long)st->ino, st->nlink,
 		st->nlink == 1 ? "name" : "names");

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The table of commands, and how one is found by its words. */
-#include "cli/cmd.h"
+#include "cli/commands.h"
 
 #include "base/str.h"
-#include "cli/help.h"
 #include "cli/near.h"
 
 #include <string.h>
 
 const struct sv_cmd *const sv_commands[] = {
+	&sv_cmd_show,
+	&sv_cmd_ls,
+	&sv_cmd_cat,
+	&sv_cmd_cp,
+	&sv_cmd_stat,
+	&sv_cmd_extend,
+	&sv_cmd_verify,
+	&sv_cmd_rollback,
+	&sv_cmd_flatten,
+	&sv_cmd_image_info,
+	&sv_cmd_image_check,
 	&sv_cmd_help,
 	NULL,
 };
@@ -34,28 +44,39 @@ static int unknown(const char *typed, struct sv_err *err)
 	return sv_hint(err, "see 'sharevm help' for all commands");
 }
 
-const struct sv_cmd *sv_cmd_find(
-	char *const *argv, size_t argc, size_t *ret_used, struct sv_err *err)
+bool sv_cmd_is_group(const char *group)
 {
-	const struct sv_cmd *cmd = find_exact(argv[0]);
+	size_t n = strlen(group);
+
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
+		if (strncmp((*c)->name, group, n) == 0 && (*c)->name[n] == ' ')
+			return true;
+	return false;
+}
+
+const struct sv_cmd *sv_cmd_find(const char *first, const char *second, struct sv_err *err)
+{
+	const struct sv_cmd *cmd;
 	sv_autofree char *two = NULL;
 
-	*ret_used = 1;
-	if (cmd)
+	if (!sv_cmd_is_group(first)) {
+		cmd = find_exact(first);
+		if (!cmd)
+			unknown(first, err);
 		return cmd;
-	if (sv_help_is_group(argv[0]) && argc < 2) {
-		sv_fail(err, SV_USAGE, NULL, "'%s' needs a command of its own", argv[0]);
-		sv_hint(err, "see 'sharevm help %s'", argv[0]);
+	}
+	if (!second) {
+		sv_fail(err, SV_USAGE, NULL, "'%s' needs a command of its own", first);
+		sv_hint(err, "see 'sharevm help %s'", first);
 		return NULL;
 	}
-	two = argc < 2 ? strdup(argv[0]) : sv_format("%s %s", argv[0], argv[1]);
+	two = sv_format("%s %s", first, second);
 	if (!two) {
 		sv_fail_nomem(err);
 		return NULL;
 	}
-	*ret_used = 2;
 	cmd = find_exact(two);
 	if (!cmd)
-		unknown(sv_help_is_group(argv[0]) ? two : argv[0], err);
+		unknown(two, err);
 	return cmd;
 }

@@ -28,8 +28,8 @@ static int problem(void *user, const char *path, const struct sv_err *what, stru
 
 	(void)err;
 	k->c->failed++;
-	sv_job_note(&k->c->cli->job, "%s%s%s: not copied: %s", k->what, *path ? "/" : "", path,
-		what->message);
+	sv_job_note(&k->c->cli->job, "%s%s%s: not copied: %s%s%s", k->what, *path ? "/" : "",
+		path, what->message, *what->hint ? "; " : "", what->hint);
 	return 0;
 }
 

@@ -159,8 +159,7 @@ static void put_undo(struct sv_out *o, const struct sv_extend_result *r)
 	put_pair(o, "result", r->config);
 	sv_out_spaces(o, INDENT);
 	sv_out_in(o, SV_STYLE_DIM, "%-8s", "undo");
-	sv_out_in(o, SV_STYLE_GOOD, "sharevm rollback '%s'", what);
-	sv_out_nl(o);
+	sv_out_command(o, "sharevm rollback ", what, "");
 }
 
 int sv_put_result(struct sv_cli *cli, const struct sv_extend_plan *p,

@@ -181,15 +181,19 @@ static void put_cell(
 static void print_heading(
 	struct sv_grid *g, struct sv_out *o, size_t indent, const size_t *width)
 {
+	size_t last = g->n_cols - 1;
+
+	while (last > 0 && (!g->cols[last].title || !*g->cols[last].title))
+		last--; /* no blanks at the end of a line */
 	sv_out_spaces(o, indent);
-	for (size_t i = 0; i < g->n_cols; i++) {
+	for (size_t i = 0; i <= last; i++) {
 		const char *title = g->cols[i].title ? g->cols[i].title : "";
 		size_t w = sv_text_width(title), pad = w < width[i] ? width[i] - w : 0;
 
 		if (g->cols[i].right)
 			sv_out_spaces(o, pad);
 		sv_out_in(o, SV_STYLE_DIM, "%s", title);
-		if (i + 1 < g->n_cols)
+		if (i < last)
 			sv_out_spaces(o, GAP + (g->cols[i].right ? 0 : pad));
 	}
 	sv_out_nl(o);

@@ -4,7 +4,9 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "cli/commands.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const struct sv_example overview[] = {
@@ -70,7 +72,7 @@ static void put_options(struct sv_out *o, const struct sv_opt *table)
 static void put_globals(struct sv_out *o)
 {
 	sv_out_in(o, SV_STYLE_DIM,
-		"Always: --json --plain -n/--dry-run -y/--yes --no-input --color=WHEN -q -v -h");
+		"Global: --json --plain -n/--dry-run -y/--yes --no-input --color=WHEN -q -v -h");
 	sv_out_nl(o);
 }
 
@@ -80,8 +82,14 @@ void sv_help_command(struct sv_out *o, const struct sv_cmd *cmd)
 	sv_out_in(o, SV_STYLE_BOLD, "Usage:");
 	sv_out_f(o, " sharevm %s ", cmd->name);
 	sv_out_wrap(o, 16 + strlen(cmd->name), 16 + strlen(cmd->name), cmd->synopsis);
+	sv_out_line(o, "%c%s.", toupper((unsigned char)cmd->summary[0]), cmd->summary + 1);
+	sv_out_nl(o);
 	put_options(o, cmd->options);
 	put_globals(o);
+	sv_out_in(o, SV_STYLE_DIM, "More:   man sharevm-");
+	for (const char *p = cmd->name; *p; p++)
+		sv_out_in(o, SV_STYLE_DIM, "%c", *p == ' ' ? '-' : *p);
+	sv_out_nl(o);
 }
 
 static void put_commands(struct sv_out *o, const char *group)
@@ -120,31 +128,20 @@ void sv_help_group(struct sv_out *o, const char *group)
 	put_globals(o);
 }
 
-bool sv_help_is_group(const char *group)
-{
-	size_t n = strlen(group);
-
-	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
-		if (strncmp((*c)->name, group, n) == 0 && (*c)->name[n] == ' ')
-			return true;
-	return false;
-}
-
 static int run_help(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const struct sv_words *words = &((const struct sv_args *)args)->operands;
 	const struct sv_cmd *cmd;
-	size_t used;
 
 	if (!words->n) {
 		sv_help_all(&cli->out);
 		return SV_EXIT_OK;
 	}
-	if (words->n == 1 && sv_help_is_group(words->item[0])) {
+	if (words->n == 1 && sv_cmd_is_group(words->item[0])) {
 		sv_help_group(&cli->out, words->item[0]);
 		return SV_EXIT_OK;
 	}
-	cmd = sv_cmd_find((char *const *)words->item, words->n, &used, err);
+	cmd = sv_cmd_find(words->item[0], words->n > 1 ? words->item[1] : NULL, err);
 	if (!cmd)
 		return -1;
 	sv_help_command(&cli->out, cmd);

@@ -9,9 +9,5 @@ void sv_help_all(struct sv_out *o);
 void sv_help_command(struct sv_out *o, const struct sv_cmd *cmd);
 /* The commands that begin with `group` ("image"). */
 void sv_help_group(struct sv_out *o, const char *group);
-/* Is there a command "GROUP …"? */
-bool sv_help_is_group(const char *group);
-
-extern const struct sv_cmd sv_cmd_help;
 
 #endif

@@ -37,6 +37,21 @@ const char *sv_time_local(struct sv_fs_time t, char buf[SV_TIME_TEXT])
 	return buf;
 }
 
+const char *sv_time_exact(struct sv_fs_time t, char buf[SV_TIME_TEXT])
+{
+	time_t sec = (time_t)t.sec;
+	char zone[8] = "", text[24] = "";
+	struct tm tm;
+
+	snprintf(buf, SV_TIME_TEXT, "-");
+	if (!localtime_r(&sec, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900)
+		return buf;
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(zone, sizeof zone, "%z", &tm);
+	snprintf(buf, SV_TIME_TEXT, "%s.%09u %s", text, t.nsec % 1000000000, zone);
+	return buf;
+}
+
 const char *sv_type_word(enum sv_fs_type type)
 {
 	switch (type) {

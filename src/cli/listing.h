@@ -14,6 +14,9 @@ const char *sv_time_local(struct sv_fs_time t, char buf[SV_TIME_TEXT]);
 
 const char *sv_type_word(enum sv_fs_type type); /* "file", "dir", "symlink", "other" */
 
+/* The same with seconds, their fraction and the zone. */
+const char *sv_time_exact(struct sv_fs_time t, char buf[SV_TIME_TEXT]);
+
 #define SV_MODE_TEXT 12
 /* "-rw-r--r--", or of Windows "-rhsac-": read-only, hidden, system, archive, compressed,
  * encrypted. */

@@ -2,6 +2,7 @@
 /* A machine opened for looking: see machine.h. */
 #include "cli/machine.h"
 
+#include "base/str.h"
 #include "extend/extend.h"
 
 #include <string.h>
@@ -31,6 +32,22 @@ int sv_allow_words(struct sv_cli *cli, const struct sv_words *dirs, struct sv_al
 	for (size_t i = 0; i < dirs->n; i++)
 		if (sv_allow_add_dir(allow, cli->host, dirs->item[i], err))
 			return -1;
+	*ret = SV_STEAL(allow);
+	return 0;
+}
+
+int sv_image_operand(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
+	struct sv_allow **ret, struct sv_err *err)
+{
+	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = NULL;
+
+	if (sv_ends_with_nocase(path, ".vmx")) {
+		sv_fail(err, SV_USAGE, path, "it is a machine's configuration, no disk image");
+		return sv_hint(err, "to see its disks: sharevm show '%s'", path);
+	}
+	if (sv_allow_words(cli, allow_dirs, &allow, err) ||
+		sv_extend_allow_originals(cli->host, path, allow, err))
+		return -1;
 	*ret = SV_STEAL(allow);
 	return 0;
 }
@@ -96,8 +113,11 @@ int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words 
 		return sv_fail_nomem(err);
 	if (sv_allow_words(cli, allow_dirs, &allow, err))
 		return -1;
-	if (sv_vm_open(cli->host, path, &m->vm, err))
+	if (sv_vm_open(cli->host, path, &m->vm, err)) {
+		if (err && err->code == SV_NOTFOUND && !err->hint[0])
+			sv_hint(err, "a machine is a .vmx, a folder with one, or a disk image");
 		return -1;
+	}
 	if (sv_extend_allow_originals(cli->host, m->vm->config, allow, err))
 		return -1;
 	if (open_disks(cli, m, allow, err) || open_guest(cli, m, err))

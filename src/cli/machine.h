@@ -65,6 +65,11 @@ void sv_place_free(struct sv_place *p); /* frees the content */
 /* "switched off", "running", …: the state for people. */
 const char *sv_state_words(enum sv_vm_state state);
 
+/* What may be read for an image that was named: the allowed folders and recorded originals.
+ * A machine's configuration instead of an image is SV_USAGE with a hint. */
+int sv_image_operand(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
+	struct sv_allow **ret, struct sv_err *err);
+
 /* The folders given with --allow-path; *ret may be used after an error that is not NOMEM. */
 int sv_allow_words(struct sv_cli *cli, const struct sv_words *dirs, struct sv_allow **ret,
 	struct sv_err *err);

@@ -92,7 +92,6 @@ static int run_command(struct sv_cli *cli, const struct sv_cmd *cmd, char *const
 		return sv_fail_nomem(err);
 	rc = sv_opt_parse(
 		scopes, SV_ARRAY_LEN(scopes), argv, argc, false, &args->operands, NULL, err);
-	cli->global.json = cli->global.json || asks_for_json(argv, argc);
 	set_up(cli); /* what was read so far decides how even an error looks */
 	if (rc) {
 		sv_err_context(err, "%s", cmd->name);
@@ -110,14 +109,44 @@ static int run_command(struct sv_cli *cli, const struct sv_cmd *cmd, char *const
 	return rc;
 }
 
+/* Reads global options up to the next word, *at; NULL in *ret where there is none. */
+static int next_word(struct sv_cli *cli, char *const *argv, size_t argc, size_t *at,
+	const char **ret, struct sv_err *err)
+{
+	struct sv_opt_scope global = {sv_global_options, &cli->global};
+	size_t used = 0;
+
+	if (sv_opt_parse(&global, 1, argv + *at, argc - *at, true, NULL, &used, err))
+		return -1;
+	*at += used;
+	*ret = *at < argc ? argv[(*at)++] : NULL;
+	return 0;
+}
+
+/* `sharevm`, `sharevm image`: nothing to run. */
+static int help_without_command(struct sv_cli *cli, const char *group)
+{
+	struct sv_out *o = cli->global.help ? &cli->out : &cli->msg;
+
+	if (group)
+		sv_help_group(o, group);
+	else
+		sv_help_all(o);
+	return cli->global.help ? SV_EXIT_OK : SV_EXIT_USAGE;
+}
+
 /* The words before the command are global options; then the command itself. */
 static int run_all(struct sv_cli *cli, char *const *argv, size_t argc, struct sv_err *err)
 {
-	struct sv_opt_scope global = {sv_global_options, &cli->global};
+	const char *first = NULL, *second = NULL;
 	const struct sv_cmd *cmd;
-	size_t at = 0, used;
-	int rc = sv_opt_parse(&global, 1, argv, argc, true, NULL, &at, err);
+	size_t at = 0;
+	int rc;
 
+	cli->global.json = asks_for_json(argv, argc);
+	rc = next_word(cli, argv, argc, &at, &first, err);
+	if (!rc && first && sv_cmd_is_group(first))
+		rc = next_word(cli, argv, argc, &at, &second, err);
 	set_up(cli);
 	if (rc)
 		return -1;
@@ -125,14 +154,10 @@ static int run_all(struct sv_cli *cli, char *const *argv, size_t argc, struct sv
 		sv_out_line(&cli->out, "sharevm %s", SV_VERSION);
 		return SV_EXIT_OK;
 	}
-	if (at == argc) {
-		sv_help_all(cli->global.help ? &cli->out : &cli->msg);
-		return cli->global.help ? SV_EXIT_OK : SV_EXIT_USAGE;
-	}
-	cmd = sv_cmd_find(argv + at, argc - at, &used, err);
-	if (!cmd)
-		return -1;
-	return run_command(cli, cmd, argv + at + used, argc - at - used, err);
+	if (!first || (sv_cmd_is_group(first) && !second && cli->global.help))
+		return help_without_command(cli, first);
+	cmd = sv_cmd_find(first, second, err);
+	return cmd ? run_command(cli, cmd, argv + at, argc - at, err) : -1;
 }
 
 int main(int argc, char **argv)

@@ -165,6 +165,14 @@ void sv_out_spaces(struct sv_out *o, size_t n)
 	}
 }
 
+void sv_out_command(struct sv_out *o, const char *before, const char *path, const char *after)
+{
+	sv_autofree char *quoted = sv_text_quoted(path);
+
+	sv_out_in(o, SV_STYLE_GOOD, "%s%s%s", before, quoted ? quoted : path, after);
+	sv_out_nl(o);
+}
+
 /* Bytes of the next line of `text`: to the last blank that fits, or of one overlong word all.
  */
 static size_t line_length(const char *text, size_t width)

@@ -76,7 +76,13 @@ enum sv_style sv_style_of_fullness(uint64_t part, uint64_t whole);
 void sv_out_json(struct sv_out *o, struct sv_json *j);
 void sv_out_json_end(struct sv_out *o, struct sv_json *j); /* ends the line */
 
+/* A command with one path in it, to be copied into a shell: "%s" is the path, quoted. */
+void sv_out_command(struct sv_out *o, const char *before, const char *path, const char *after);
+
 /* ---- text ---- */
+
+/* A word as a shell takes it: bare where that is safe, else in single quotes. Caller frees. */
+char *sv_text_quoted(const char *word);
 
 /* Columns that printable UTF-8 takes. */
 size_t sv_text_width(const char *text);

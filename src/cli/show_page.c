@@ -139,16 +139,17 @@ static int put_disk(
 	sv_out_nl(o);
 	sv_out_spaces(o, INDENT);
 	sv_out_in(o, SV_STYLE_BOLD, "Disk %zu", i);
+	if (m->vm->vmx)
+		sv_out_f(o, "  %s", m->vm->disks[i].id);
 	if (!d->image) {
-		sv_out_line(o, "  %s  %s", m->vm->disks[i].id,
-			short_path(m->vm, m->vm->disks[i].path));
+		sv_out_line(o, "  %s", short_path(m->vm, m->vm->disks[i].path));
 		sv_out_spaces(o, INDENT + 2);
 		sv_out_in(o, SV_STYLE_BAD, "!");
 		sv_out_f(o, " ");
 		sv_out_wrap(o, INDENT + 4, INDENT + 4, d->problem.message);
 		return 0;
 	}
-	sv_out_line(o, "  %s  %s, %s", m->vm->disks[i].id,
+	sv_out_line(o, "  %s, %s",
 		sv_size_format(sv_image_link(d->image, 0)->virtual_size, size),
 		table_words(&g->table));
 	put_chain(o, m->vm, d->image);
@@ -211,8 +212,7 @@ static void propose(struct sv_cli *cli, const struct sv_machine *m)
 	sv_out_line(&cli->out, "%s is nearly full. To give it more room:",
 		v->mount && *v->mount ? v->mount : v->id);
 	sv_out_spaces(&cli->out, INDENT + 2);
-	sv_out_in(&cli->out, SV_STYLE_GOOD, "sharevm extend '%s' --by 40G", m->vm->config);
-	sv_out_nl(&cli->out);
+	sv_out_command(&cli->out, "sharevm extend ", m->vm->config, " --by 40G");
 }
 
 int sv_show_page(struct sv_cli *cli, const struct sv_machine *m, struct sv_err *err)

@@ -71,13 +71,13 @@ static void put_octal(char *field, size_t n, uint64_t value)
 static void put_header(struct tar_sink *t, const char *path, char type, uint64_t size,
 	const struct sv_fs_stat *st, const char *link)
 {
-	uint32_t fallback = type == '5' ? 0755 : 0644, sum = 0;
+	uint32_t fallback = type == '2' ? 0777 : type == '5' ? 0755 : 0644, sum = 0;
 	struct tar_header h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
 	const uint8_t *p = (const uint8_t *)&h;
 
 	memcpy(h.name, path, SV_MIN(strlen(path), sizeof h.name));
 	memcpy(h.linkname, link, SV_MIN(strlen(link), sizeof h.linkname));
-	put_octal(h.mode, sizeof h.mode, st->mode ? st->mode & 0777 : fallback);
+	put_octal(h.mode, sizeof h.mode, st->mode && type != '2' ? st->mode & 0777 : fallback);
 	put_octal(h.uid, sizeof h.uid, 0);
 	put_octal(h.gid, sizeof h.gid, 0);
 	put_octal(h.size, sizeof h.size, size >> 33 ? 0 : size);

@@ -5,6 +5,8 @@
  */
 #include "cli/out.h"
 
+#include "base/str.h"
+
 #include <string.h>
 #include <wchar.h>
 
@@ -60,4 +62,23 @@ size_t sv_text_width(const char *text)
 		used += char_width(c);
 	}
 	return used;
+}
+
+char *sv_text_quoted(const char *word)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-+=:,./@%";
+	struct sv_str s = {0};
+
+	if (*word && !word[strspn(word, safe)])
+		return strdup(word);
+	sv_str_add(&s, "'");
+	for (const char *p = word; *p; p++) {
+		if (*p == '\'')
+			sv_str_add(&s, "'\\''");
+		else
+			sv_str_addn(&s, p, 1);
+	}
+	sv_str_add(&s, "'");
+	return sv_str_take(&s);
 }

@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What the scripts of this folder share beside ../lib.sh: short checks of a command's exit code,
+# output and JSON. They run in the temporary folder.
+# shellcheck source=tests/blackbox/lib.sh
+. "$(dirname "$0")/../lib.sh"
+unset NO_COLOR COLUMNS
+cd "$tmp"
+
+# bad WHAT: fails, with what the last command printed.
+bad() {
+	for f in out err; do
+		[ ! -s "$tmp/$f" ] || { echo "--- $f"; head -40 "$tmp/$f"; }
+	done
+	fail "$*"
+}
+
+# run EXPECTED-EXIT-CODE WORD...: sharevm WORD..., its output in the files out and err.
+run() {
+	want=$1 code=0
+	shift
+	"$SHAREVM" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || code=$?
+	[ "$code" -eq "$want" ] || bad "sharevm $*: exit code $code, not $want"
+}
+
+# The text must (not) be in the file; fixed strings.
+has() { grep -qF -e "$2" "$1" || bad "$1 lacks: $2"; }
+lacks() { ! grep -qF -e "$2" "$1" || bad "$1 has: $2"; }
+empty() { [ ! -s "$1" ] || bad "$1 is not empty"; }
+
+# Is the file one valid JSON document?
+valid_json() {
+	python3 -m json.tool <"$1" >/dev/null || bad "$1 is no JSON: $(cat "$1")"
+}
+
+# field FILE EXPRESSION: a value of a JSON document d, by Python.
+field() {
+	python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' \
+		"$1" "$2" || bad "$1: $2"
+}
+
+# is FILE EXPRESSION VALUE
+is() {
+	got=$(field "$1" "$2")
+	[ "$got" = "$3" ] || bad "$1: $2 is $got, not $3"
+}
