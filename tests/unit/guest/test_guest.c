@@ -1,59 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Guests on disks that sfdisk, mkntfs and ntfs-3g have made. */
-#include "fs/fixture.h"
-
-#include "base/num.h"
-#include "guest/guest.h"
-
-/*
- * A disk of 200 MiB with three partitions: 1 NTFS "System Reserved" (active), 2 NTFS with a
- * Windows folder, 3 BitLocker by its signature; unallocated space behind.
- */
-static void make_disk(struct fixture *f, const char *label)
-{
-	static const char script[] =
-		"set -eu; cd '%s'; exec 2>log\n"
-		"truncate -s 200M image\n"
-		"printf 'label: %s\\nstart=2048,size=32768,type=%s%s\\n"
-		"start=34816,size=262144,type=%s\\nstart=296960,size=20480,type=%s\\n' | "
-		"sfdisk -q image\n"
-		"truncate -s 16M p1; truncate -s 128M p2\n"
-		"mkntfs -q -Q -F -L 'System Reserved' -s 512 -p 2048 -H 0 -S 0 p1 >&2\n"
-		"mkntfs -q -Q -F -s 512 -p 34816 -H 0 -S 0 p2 >&2\n"
-		"mkdir mnt; ntfs-3g p2 mnt\n"
-		"mkdir -p mnt/Windows/System32/config mnt/Users/Zoë\n"
-		"echo s >mnt/Windows/System32/config/SYSTEM\n"
-		"echo s >mnt/Windows/System32/config/SOFTWARE\n"
-		"echo hello >mnt/Users/Zoë/note.txt; umount mnt\n"
-		"dd if=p1 of=image bs=1M seek=1 conv=notrunc,sparse status=none\n"
-		"dd if=p2 of=image bs=1M seek=17 conv=notrunc,sparse status=none\n"
-		"printf '\\353X\\220-FVE-FS-' | dd of=image bs=1M seek=145 conv=notrunc "
-		"status=none\n";
-	bool gpt = !strcmp(label, "gpt");
-	const char *type = gpt ? "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7" : "7";
-
-	need_tool("mkntfs");
-	need_tool("ntfs-3g");
-	need_tool("sfdisk");
-	if (geteuid() != 0 || access("/dev/fuse", W_OK) != 0) {
-		print_message("skipped: no /dev/fuse, or not root\n");
-		skip();
-	}
-	fixture_make(f);
-	assert_int_equal(
-		run(script, f->dir, label, type, gpt ? "" : ",bootable", type, type), 0);
-}
-
-static struct sv_guest *open_guest(const struct fixture *f)
-{
-	struct sv_err err = SV_ERR_INIT;
-	struct sv_dev *dev = fixture_open(f, false);
-	struct sv_guest *g = NULL;
-
-	assert_ok(sv_guest_open(&dev, 1, NULL, &g, &err));
-	sv_dev_close(dev);
-	return g;
-}
+#include "disk.h"
 
 static void check_disk(struct sv_guest *g, enum sv_table_kind kind)
 {
@@ -85,6 +31,7 @@ static void shows_a_disk_with_an_mbr(void **state)
 	struct fixture f;
 
 	(void)state;
+	disk_fixture(&f);
 	make_disk(&f, "dos");
 	g = open_guest(&f);
 	check_disk(g, SV_TABLE_MBR);
@@ -114,6 +61,7 @@ static void shows_a_gpt_disk_and_resolves_paths_on_it(void **state)
 	char *path, *text;
 
 	(void)state;
+	disk_fixture(&f);
 	make_disk(&f, "gpt");
 	g = open_guest(&f);
 	check_disk(g, SV_TABLE_GPT);
