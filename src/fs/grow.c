@@ -1,60 +1,86 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Growing a file system: which one it is, and what speaks against it. */
+/*
+ * Growing a file system: which one it is, and who grows it. A type that nobody grows here is
+ * refused by name, with the command that grows it from within the guest: the partition can
+ * always become larger, and the file system keeps its size until then.
+ */
 #include "fs/grow.h"
 
-#include "fs/ntfs_check.h"
+#include "base/num.h"
+#include "fs/fs.h"
 #include "fs/ntfs_growth.h"
-#include "fs/ntfs_state.h"
 
-#include <stdio.h>
+#include <string.h>
 
-static void fill_plan(
-	const struct sv_ntfs_growth *g, uint64_t used, struct sv_fs_grow_plan *ret)
+static const struct grower {
+	const char *type;
+	int (*check)(struct sv_dev *volume, uint64_t new_volume_size,
+		const struct sv_fs_grow_opts *opts, struct sv_fs_grow_plan *ret,
+		struct sv_err *err);
+	int (*grow)(
+		struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err);
+} growers[] = {
+	{"ntfs", sv_ntfs_check_grow, sv_ntfs_grow},
+};
+
+#define PARTITION_ONLY "grow the partition only; then, in the guest: "
+
+static const struct {
+	const char *type, *name, *remedy;
+} remedies[] = {
+	{"bitlocker", "a volume encrypted with BitLocker",
+		"start Windows and turn it off: manage-bde -off C:  (wait for \"Fully Decrypted\"),"
+		" then shutdown /s /t 0"},
+	{"luks", "a volume encrypted with LUKS",
+		PARTITION_ONLY "cryptsetup resize NAME, and the file system in it"},
+	{"lvm2", "an LVM physical volume", PARTITION_ONLY "pvresize DEVICE, lvextend -r LV"},
+	{"ext2", "ext2", PARTITION_ONLY "resize2fs DEVICE"},
+	{"ext3", "ext3", PARTITION_ONLY "resize2fs DEVICE"},
+	{"ext4", "ext4", PARTITION_ONLY "resize2fs DEVICE"},
+	{"xfs", "XFS", PARTITION_ONLY "xfs_growfs MOUNTPOINT"},
+	{"btrfs", "btrfs", PARTITION_ONLY "btrfs filesystem resize max MOUNTPOINT"},
+	{"refs", "ReFS", PARTITION_ONLY "diskpart, select volume LETTER, extend filesystem"},
+};
+
+static int refuse(struct sv_dev *volume, const char *type, struct sv_err *err)
 {
-	const struct sv_raw_vol *v = g->v;
+	const char *name = *type ? type : "a volume without a known file system";
+	const char *remedy = NULL;
 
-	*ret = (struct sv_fs_grow_plan){
-		.type = "ntfs",
-		.old_size = v->geo.sectors * v->geo.sector_size,
-		.new_size = g->sectors * v->geo.sector_size,
-		.used = used * v->geo.cluster_size,
-		.free = (v->geo.clusters - used) * v->geo.cluster_size,
-		.block_size = v->geo.cluster_size,
-		.write_bytes = sv_ntfs_growth_cost(g),
-	};
-	if (g->moved)
-		snprintf(ret->note, sizeof ret->note,
-			"the free-space map (%llu KiB) moves to the new space",
-			(unsigned long long)(g->old_bitmap.size / 1024));
+	for (size_t i = 0; i < SV_ARRAY_LEN(remedies); i++)
+		if (!strcmp(remedies[i].type, type)) {
+			name = remedies[i].name;
+			remedy = remedies[i].remedy;
+		}
+	sv_fail(err, SV_UNSUPPORTED, sv_dev_name(volume), "%s cannot be grown from outside",
+		name);
+	return remedy ? sv_hint(err, "%s", remedy) : -1;
+}
+
+static const struct grower *find_grower(struct sv_dev *volume, struct sv_err *err)
+{
+	const char *type;
+
+	if (sv_fs_probe(volume, &type, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < SV_ARRAY_LEN(growers); i++)
+		if (!strcmp(growers[i].type, type))
+			return &growers[i];
+	refuse(volume, type, err);
+	return NULL;
 }
 
 int sv_fs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
 	const struct sv_fs_grow_opts *opts, struct sv_fs_grow_plan *ret, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
-	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
-	uint64_t used;
+	const struct grower *g = find_grower(volume, err);
 
-	if (sv_raw_open_vol(volume, &v, err) < 0 ||
-		sv_ntfs_check_state(&v, opts->accept_dirty, opts->job, err) < 0 ||
-		sv_ntfs_plan_growth(&v, new_volume_size, opts->ask_check, &g, err) < 0)
-		return -1;
-	if (!opts->quick &&
-		sv_ntfs_cross_check(&v, &g.old_bitmap, SV_NTFS_CLAIMS_MAX, opts->job, err) < 0)
-		return -1;
-	if (sv_ntfs_count_used(&v, &g.old_bitmap, &used, opts->job, err) < 0)
-		return -1;
-	fill_plan(&g, used, ret);
-	return 0;
+	return g ? g->check(volume, new_volume_size, opts, ret, err) : -1;
 }
 
 int sv_fs_grow(struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
-	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
+	const struct grower *g = find_grower(volume, err);
 
-	if (sv_raw_open_vol(volume, &v, err) < 0 ||
-		sv_ntfs_plan_growth(&v, sv_dev_size(volume), opts->ask_check, &g, err) < 0)
-		return -1;
-	return sv_ntfs_write_growth(&g, opts->job, err);
+	return g ? g->grow(volume, opts, err) : -1;
 }

@@ -10,10 +10,12 @@
 
 #include "base/num.h"
 #include "fs/ntfs_bitmap.h"
+#include "fs/ntfs_check.h"
 #include "fs/ntfs_root.h"
+#include "fs/ntfs_state.h"
 #include "fs/raw_disk.h"
 
-#include <string.h>
+#include <stdio.h>
 
 static int free_runs(
 	const struct sv_ntfs_bits *b, const struct sv_raw_stream *s, struct sv_err *err)
@@ -97,4 +99,57 @@ int sv_ntfs_write_growth(struct sv_ntfs_growth *g, struct sv_job *job, struct sv
 	if (g->bitmap.count && sv_ntfs_visit_root(g->v, set_entry_sizes, g, job, err) < 0)
 		return -1;
 	return write_boot_sectors(g, err);
+}
+
+/* ---- the door ---- */
+
+static void fill_plan(
+	const struct sv_ntfs_growth *g, uint64_t used, struct sv_fs_grow_plan *ret)
+{
+	const struct sv_raw_geometry *geo = &g->v->geo;
+
+	*ret = (struct sv_fs_grow_plan){
+		.type = "ntfs",
+		.old_size = geo->sectors * geo->sector_size,
+		.new_size = g->sectors * geo->sector_size,
+		.used = used * geo->cluster_size,
+		.free = (geo->clusters - used) * geo->cluster_size,
+		.block_size = geo->cluster_size,
+		.write_bytes = sv_ntfs_growth_cost(g),
+	};
+	if (g->moved)
+		snprintf(ret->note, sizeof ret->note,
+			"the map of free space (%llu KiB) moves to the new space",
+			(unsigned long long)(g->old_bitmap.size / SV_KIB));
+}
+
+int sv_ntfs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
+	const struct sv_fs_grow_opts *opts, struct sv_fs_grow_plan *ret, struct sv_err *err)
+{
+	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
+	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
+	uint64_t used;
+
+	if (sv_raw_open_vol(volume, &v, err) < 0 ||
+		sv_ntfs_check_state(&v, opts->accept_dirty, opts->job, err) < 0 ||
+		sv_ntfs_plan_growth(&v, new_volume_size, opts->ask_check, &g, err) < 0)
+		return -1;
+	if (!opts->quick &&
+		sv_ntfs_cross_check(&v, &g.old_bitmap, SV_NTFS_CLAIMS_MAX, opts->job, err) < 0)
+		return -1;
+	if (sv_ntfs_count_used(&v, &g.old_bitmap, &used, opts->job, err) < 0)
+		return -1;
+	fill_plan(&g, used, ret);
+	return 0;
+}
+
+int sv_ntfs_grow(struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err)
+{
+	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
+	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
+
+	if (sv_raw_open_vol(volume, &v, err) < 0 ||
+		sv_ntfs_plan_growth(&v, sv_dev_size(volume), opts->ask_check, &g, err) < 0)
+		return -1;
+	return sv_ntfs_write_growth(&g, opts->job, err);
 }

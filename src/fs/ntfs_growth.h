@@ -7,6 +7,7 @@
 #define SV_FS_NTFS_GROWTH_H
 
 #include "base/job.h"
+#include "fs/grow.h"
 #include "fs/ntfs_edit.h"
 #include "fs/ntfs_list.h"
 #include "fs/raw_vol.h"
@@ -35,5 +36,10 @@ uint64_t sv_ntfs_growth_cost(const struct sv_ntfs_growth *g);
 /* Writes to the volume, which has its new size. */
 int sv_ntfs_write_growth(struct sv_ntfs_growth *g, struct sv_job *job, struct sv_err *err);
 void sv_ntfs_free_growth(struct sv_ntfs_growth *g);
+
+/* What grow.h promises, for this file system. */
+int sv_ntfs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
+	const struct sv_fs_grow_opts *opts, struct sv_fs_grow_plan *ret, struct sv_err *err);
+int sv_ntfs_grow(struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err);
 
 #endif

@@ -69,10 +69,10 @@ enum {
 #define NTFS_SPACE_DOS       2      /* of a file name: the short one that goes with another */
 
 /* Windows' file attributes that reading looks at. */
-#define NTFS_WIN_SYSTEM    0x00000004U
-#define NTFS_WIN_DIRECTORY 0x00000010U
-#define NTFS_WIN_REPARSE   0x00000400U
-#define NTFS_WIN_HAS_INDEX 0x10000000U /* only in a file name: it is a folder's */
+#define NTFS_WIN_SYSTEM     0x00000004U
+#define NTFS_WIN_DIRECTORY  0x00000010U
+#define NTFS_WIN_REPARSE    0x00000400U
+#define NTFS_WIN_HAS_INDEX  0x10000000U /* only in a file name: it is a folder's */
 
 #define NTFS_TAG_JUNCTION   0xA0000003U
 #define NTFS_TAG_SYMLINK    0xA000000CU
