@@ -108,7 +108,7 @@ static int edit_mapped_list(struct sv_raw_vol *v, uint8_t *record,
 {
 	bool needless;
 
-	if (sv_raw_open_stream(v, base, NTFS_ATTR_LIST, "", &l->list, err) != 1)
+	if (sv_raw_load_list(v, record, &l->list, err) < 0)
 		return -1;
 	l->bytes = malloc(l->list.size ? l->list.size : 1);
 	if (!l->bytes)

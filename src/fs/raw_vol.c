@@ -280,8 +280,7 @@ static int load_value(const uint8_t *record, const struct sv_raw_attr *a,
 	return 0;
 }
 
-/* The attribute list of a file whose base record is at hand: 1, 0 where there is none, -1. */
-static int load_list(struct sv_raw_vol *v, const uint8_t *record, struct sv_raw_stream *ret,
+int sv_raw_load_list(struct sv_raw_vol *v, const uint8_t *record, struct sv_raw_stream *ret,
 	struct sv_err *err)
 {
 	struct sv_raw_attr a;
@@ -317,7 +316,7 @@ static int parts_of_record(struct sv_raw_vol *v, uint64_t number, const uint8_t 
 {
 	struct sv_raw_attr a;
 	SV_CLEANUP(sv_raw_free_stream) struct sv_raw_stream list = {0};
-	int found = load_list(v, record, &list, err);
+	int found = sv_raw_load_list(v, record, &list, err);
 
 	if (found < 0)
 		return -1;

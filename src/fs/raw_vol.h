@@ -65,6 +65,11 @@ int sv_raw_find_part(struct sv_raw_vol *v, const struct sv_raw_part *part, uint3
 int sv_raw_read_part(struct sv_raw_vol *v, const struct sv_raw_part *part, uint32_t type,
 	const char *name, uint8_t *record, struct sv_raw_attr *ret, struct sv_err *err);
 
+/* The attribute list of the file whose base record this is: 1, 0 where there is none, -1.
+ * Caller frees the stream. */
+int sv_raw_load_list(struct sv_raw_vol *v, const uint8_t *record, struct sv_raw_stream *ret,
+	struct sv_err *err);
+
 /* Returns 1, 0 where the file has no such attribute, -1. Caller frees the stream. */
 int sv_raw_open_stream(struct sv_raw_vol *v, uint64_t number, uint32_t type, const char *name,
 	struct sv_raw_stream *ret, struct sv_err *err);
