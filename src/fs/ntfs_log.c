@@ -130,16 +130,12 @@ static int check_clients(
 	return 0;
 }
 
-/*
- * The page at `pos`. A page that chkdsk changed may be unprotected. Where the protection does
- * not hold, the first 512 bytes were written together and are enough for most areas.
- */
+/* The page at `pos`. One that chkdsk changed may be unprotected. */
 static int parse_page(
 	const uint8_t *bytes, size_t n, size_t pos, struct restart *ret, struct sv_err *err)
 {
 	sv_autofree uint8_t *page = NULL;
 	struct restart r = {0};
-	bool torn = false;
 
 	if (parse_head(bytes + pos, n - pos, pos, &r, err) < 0)
 		return -1;
@@ -147,13 +143,11 @@ static int parse_page(
 	if (!page)
 		return sv_fail_nomem(err);
 	memcpy(page, bytes + pos, r.page_size);
-	if (!r.chkdsk || sv_get_le16(r.head.head.usa_count))
-		torn = sv_raw_unprotect(page, r.page_size, r.chkdsk ? "CHKD" : "RSTR", err) < 0;
-	if (parse_area(page, pos, &r, torn ? NULL : err) < 0)
-		return -1;
-	if (torn && r.area_offset + sv_get_le16(r.area.length) > NTFS_FIXUP_STRIDE - 2)
+	if ((!r.chkdsk || sv_get_le16(r.head.head.usa_count)) &&
+		sv_raw_unprotect(page, r.page_size, r.chkdsk ? "CHKD" : "RSTR", err) < 0)
 		return sv_err_shift(err, pos);
-	if (!r.chkdsk && check_clients(page, pos, &r, err) < 0)
+	if (parse_area(page, pos, &r, err) < 0 ||
+		(!r.chkdsk && check_clients(page, pos, &r, err) < 0))
 		return -1;
 	*ret = r;
 	return 0;
