@@ -174,26 +174,30 @@ static int place_bitmap(
 		(unsigned long long)((p->need + 1) * g->v->geo.cluster_size));
 }
 
-/* The copy of the sizes in the file's own record. */
+/* The copies of the sizes that go with the file's names. */
 static int copy_sizes(struct sv_ntfs_growth *g, struct sv_err *err)
 {
-	uint8_t *record = sv_ntfs_edit(&g->edits, g->v, NTFS_FILE_BITMAP, err);
-	struct sv_raw_attr a;
-	int found;
+	sv_autofree struct sv_raw_part *parts = NULL;
+	size_t count = 0;
 
-	if (!record)
+	if (sv_raw_find_parts(
+		    g->v, NTFS_FILE_BITMAP, NTFS_ATTR_FILE_NAME, "", &parts, &count, err) < 0)
 		return -1;
-	found = sv_raw_find_attr(
-		record, g->v->geo.record_size, NTFS_ATTR_FILE_NAME, "", &a, err);
-	if (found != 1)
-		return found;
-	if (a.mapped || a.value_length < sizeof(struct ntfs_file_name))
-		return sv_fail(err, SV_CORRUPT, g->v->dev->name,
-			"the name of $Bitmap has %u bytes", a.value_length);
-	sv_store_le64(record + a.value_offset + offsetof(struct ntfs_file_name, allocated),
-		g->bitmap.allocated);
-	sv_store_le64(record + a.value_offset + offsetof(struct ntfs_file_name, size),
-		g->bitmap.size);
+	for (size_t i = 0; i < count; i++) {
+		struct sv_raw_attr a;
+		uint8_t *record;
+
+		if (sv_ntfs_edit_part(&g->edits, g->v, &parts[i], NTFS_ATTR_FILE_NAME, "",
+			    &record, &a, err) < 0)
+			return -1;
+		if (a.mapped || a.value_length < sizeof(struct ntfs_file_name))
+			return sv_fail(err, SV_CORRUPT, g->v->dev->name,
+				"the name of $Bitmap has %u bytes", a.value_length);
+		record += a.value_offset;
+		sv_store_le64(record + offsetof(struct ntfs_file_name, allocated),
+			g->bitmap.allocated);
+		sv_store_le64(record + offsetof(struct ntfs_file_name, size), g->bitmap.size);
+	}
 	return 0;
 }
 
