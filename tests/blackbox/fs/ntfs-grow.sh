@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# usage: ntfs-grow.sh GROWFS FILES SECTOR CLUSTER...
+#
+# A volume with files grows, and every judge finds it sound and each file as before; then its
+# new space is used through ntfs-3g, and it is judged once more.
+# shellcheck source=judges.sh
+. "$(dirname "$0")/judges.sh"
+files=$2 sector=$3
+shift 3
+
+for cluster; do
+	size=48M new=3G
+	# mkntfs wants 2 MiB of $LogFile and some clusters beside
+	[ "$cluster" -le 65536 ] || size=500M
+	make_ntfs "$work/a" $size "$cluster" -s "$sector"
+	fill "$work/a" "$files" 100
+	hashes "$work/a" >"$work/sums"
+	grow "$work/a" $new
+	echo "sectors of $sector, clusters of $cluster: $figures"
+	[ "$(figure changed)" -le "$(figure estimate)" ] || fail "wrote more than was planned"
+	judge "$work/a" "$cluster" "$work/sums"
+
+	mount_ntfs "$work/a" || fail "mount"
+	head -c $((files * 2000000)) /dev/urandom >"$mnt/more"
+	hashes_mounted >"$work/sums"
+	umount_ntfs
+	judge_ntfsresize "$work/a" || fail "ntfsresize -i, new space in use"
+	judge_files "$work/a" "$work/sums" || fail "ntfs-3g reads other files, new space in use"
+done
