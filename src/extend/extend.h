@@ -111,9 +111,16 @@ void sv_verify_report_free(struct sv_verify_report *r);
 int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, struct sv_job *job,
 	char **ret_text, struct sv_err *err);
 
+/* What rollback would do, as a sentence: makes all its checks, writes nothing. */
+int sv_extend_rollback_plan(struct sv_host *host, const char *path, bool discard,
+	struct sv_job *job, char **ret_text, struct sv_err *err);
+
 /* Makes a linked result independent of its originals. */
 int sv_extend_flatten(
 	struct sv_host *host, const char *dir, struct sv_job *job, struct sv_err *err);
+/* What flatten would do, as a sentence; writes nothing. Caller frees *ret_text. */
+int sv_extend_flatten_plan(
+	struct sv_host *host, const char *dir, char **ret_text, struct sv_err *err);
 
 /* Reads the manifest of a folder that extend made, if there is one, and allows the originals
  * that it recorded (see allow.h). 0 also when there is no manifest. */

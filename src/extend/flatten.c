@@ -349,3 +349,40 @@ int sv_extend_flatten(
 	free_flatten(&f);
 	return rc;
 }
+
+static int describe(struct flatten *f, char **ret_text, struct sv_err *err)
+{
+	bool switched = false;
+	char size[SV_SIZE_TEXT];
+	uint64_t need = 0;
+
+	if (load(f, err) < 0)
+		return -1;
+	if (!strcmp(f->m->mode, "linked") && open_machine(f, &switched, err) < 0)
+		return -1;
+	if (f->image && !switched &&
+		(check_space(f, err) < 0 ||
+			sv_image_derive_cost(f->image, SV_DERIVE_COPY,
+				sv_dev_size(sv_image_dev(f->image)), &need, err) < 0))
+		return -1;
+	*ret_text =
+		need ? sv_format("at most %s would be copied into %s; it then needs its "
+				 "original no more",
+			       sv_size_format(need, size), f->dir)
+		     : sv_format("the linked disk in %s would be deleted; its copy is whole",
+			       f->dir);
+	return *ret_text ? 0 : sv_fail_nomem(err);
+}
+
+int sv_extend_flatten_plan(
+	struct sv_host *host, const char *dir, char **ret_text, struct sv_err *err)
+{
+	struct flatten f = {.host = host};
+	int rc = -1;
+
+	f.dir = sv_host_real_path(host, dir, err);
+	if (f.dir)
+		rc = describe(&f, ret_text, err);
+	free_flatten(&f);
+	return rc;
+}

@@ -352,7 +352,9 @@ static int fill_result(struct build *b, const struct sv_fs_info *was,
 			b->sample.files) < 0)
 		return -1;
 	return sv_list_add(&r->verified, &r->n_verified, err,
-		"%zu files of the original are untouched", b->manifest->n_originals);
+		"%zu %s of the original %s untouched", b->manifest->n_originals,
+		b->manifest->n_originals == 1 ? "file" : "files",
+		b->manifest->n_originals == 1 ? "is" : "are");
 }
 
 int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,

@@ -11,6 +11,13 @@
 
 #include <string.h>
 
+struct rollback {
+	struct sv_host *host;
+	struct sv_job *job;
+	bool discard;
+	bool plan; /* make the checks only */
+};
+
 /* ---- a folder ---- */
 
 /* What VMware writes beside a machine that it ran; deleted only with --discard-changes. */
@@ -107,16 +114,12 @@ static int check_folder(struct sv_host *host, const char *dir, const struct sv_m
 	bool discard, struct sv_err *err)
 {
 	sv_autofree char *config = sv_path_join(dir, m->config);
-	sv_autofree char *flatten = sv_path_join(dir, SV_FLATTEN_PARTIAL);
 	char **names;
 	size_t n;
 	int rc = 0;
 
-	if (!config || !flatten)
+	if (!config)
 		return sv_fail_nomem(err);
-	/* what a flatten that was cut off left */
-	if (sv_partial_remove(host, flatten, err) < 0)
-		return -1;
 	if (sv_host_exists(host, config) && check_off(host, config, err) < 0)
 		return -1;
 	if (!discard && check_used(host, dir, m, err) < 0)
@@ -124,7 +127,8 @@ static int check_folder(struct sv_host *host, const char *dir, const struct sv_m
 	if (sv_host_list(host, dir, &names, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n && !rc; i++)
-		rc = check_entry(host, dir, m, names[i], discard, err);
+		if (strcmp(names[i], SV_FLATTEN_PARTIAL) != 0)
+			rc = check_entry(host, dir, m, names[i], discard, err);
 	sv_host_free_names(names, n);
 	return rc < 0 ? rc : check_locks(host, dir, m, err);
 }
@@ -132,10 +136,14 @@ static int check_folder(struct sv_host *host, const char *dir, const struct sv_m
 static int delete_folder(struct sv_host *host, const char *dir, struct sv_err *err)
 {
 	sv_autofree char *partial = sv_format("%s%s", dir, SV_PARTIAL_SUFFIX);
+	sv_autofree char *flatten = sv_path_join(dir, SV_FLATTEN_PARTIAL);
 	sv_autofree char *parent = sv_path_dir(dir);
 
-	if (!partial || !parent)
+	if (!partial || !flatten || !parent)
 		return sv_fail_nomem(err);
+	/* what a flatten that was cut off left */
+	if (sv_partial_remove(host, flatten, err) < 0)
+		return -1;
 	if (sv_partial_remove(host, partial, err) < 0 ||
 		sv_host_rename(host, dir, partial, false, err) < 0 ||
 		sv_host_sync_dir(host, parent, err) < 0)
@@ -146,18 +154,18 @@ static int delete_folder(struct sv_host *host, const char *dir, struct sv_err *e
 	return sv_host_sync_dir(host, parent, err);
 }
 
-static int roll_back_folder(struct sv_host *host, const char *dir, struct sv_manifest *m,
-	bool discard, char **ret_text, struct sv_err *err)
+static int roll_back_folder(const struct rollback *r, const char *dir, struct sv_manifest *m,
+	char **ret_text, struct sv_err *err)
 {
 	char *text;
 
-	if (check_folder(host, dir, m, discard, err) < 0)
+	if (check_folder(r->host, dir, m, r->discard, err) < 0)
 		return -1;
-	text = sv_format("%s and the %zu files in it are deleted; the original is as it was",
-		dir, m->n_made);
+	text = sv_format("%s and the %zu %s in it %s deleted; the original is as it was", dir,
+		m->n_made, m->n_made == 1 ? "file" : "files", r->plan ? "would be" : "are");
 	if (!text)
 		return sv_fail_nomem(err);
-	if (delete_folder(host, dir, err) < 0) {
+	if (!r->plan && delete_folder(r->host, dir, err) < 0) {
 		free(text);
 		return -1;
 	}
@@ -187,29 +195,32 @@ static int check_unused(struct sv_host *host, const struct sv_undo_files *f, str
 
 /* The manifest goes first: a rollback that is cut off then counts as a cut-off change, which
  * rollback can end. */
-static int undo_disk(struct sv_host *host, const struct sv_undo_files *f, struct sv_job *job,
-	struct sv_err *err)
+static int undo_disk(
+	const struct rollback *r, const struct sv_undo_files *f, struct sv_err *err)
 {
 	sv_autofree char *folder = sv_path_dir(f->undo_path);
+	struct sv_host *host = r->host;
 
 	if (!folder)
 		return sv_fail_nomem(err);
 	if (check_unused(host, f, err) < 0 ||
-		sv_undo_check(host, f->undo, f->state == SV_UNDO_COMPLETE, job, err) < 0)
+		sv_undo_check(host, f->undo, f->state == SV_UNDO_COMPLETE, r->job, err) < 0)
 		return -1;
+	if (r->plan)
+		return 0;
 	if (sv_host_exists(host, f->manifest_path) &&
 		(sv_host_unlink(host, f->manifest_path, err) < 0 ||
 			sv_host_sync_dir(host, folder, err) < 0))
 		return -1;
-	if (sv_undo_apply(host, f->undo, true, job, err) < 0 ||
+	if (sv_undo_apply(host, f->undo, true, r->job, err) < 0 ||
 		sv_host_unlink(host, f->undo_path, err) < 0)
 		return -1;
 	return sv_host_sync_dir(host, folder, err);
 }
 
 /* Looks for a disk of the machine that has an undo file beside it. */
-static int roll_back_machine(struct sv_host *host, const struct sv_vm *vm, struct sv_job *job,
-	bool *ret_found, char **ret_text, struct sv_err *err)
+static int roll_back_machine(const struct rollback *r, const struct sv_vm *vm, bool *ret_found,
+	char **ret_text, struct sv_err *err)
 {
 	struct sv_undo_files f = {0};
 	int rc = 0;
@@ -217,24 +228,25 @@ static int roll_back_machine(struct sv_host *host, const struct sv_vm *vm, struc
 	*ret_found = false;
 	for (size_t i = 0; i < vm->n_disks && !*ret_found; i++) {
 		sv_undo_files_free(&f);
-		if (sv_undo_find(host, vm->disks[i].path, &f, err) < 0)
+		if (sv_undo_find(r->host, vm->disks[i].path, &f, err) < 0)
 			return -1;
 		if (f.state == SV_UNDO_NONE)
 			continue;
 		*ret_found = true;
-		if (sv_vm_require_off(vm, err) < 0 || undo_disk(host, &f, job, err) < 0)
+		if (sv_vm_require_off(vm, err) < 0 || undo_disk(r, &f, err) < 0)
 			rc = -1;
-		else if (!(*ret_text = sv_format(
-				   "%s has its old bytes back", vm->disks[i].path)))
+		else if (!(*ret_text = sv_format("%s %s its old bytes back", vm->disks[i].path,
+				   r->plan ? "would get" : "has")))
 			rc = sv_fail_nomem(err);
 	}
 	sv_undo_files_free(&f);
 	return rc;
 }
 
-int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, struct sv_job *job,
-	char **ret_text, struct sv_err *err)
+static int roll_back(
+	const struct rollback *r, const char *path, char **ret_text, struct sv_err *err)
 {
+	struct sv_host *host = r->host;
 	SV_CLEANUP(sv_manifest_freep) struct sv_manifest *m = NULL;
 	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = NULL;
 	struct sv_err why = SV_ERR_INIT;
@@ -243,7 +255,7 @@ int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, str
 	/* the latest step first: a disk of an extended folder may have been extended in place
 	 */
 	if (sv_vm_open(host, path, &vm, &why) == 0) {
-		if (roll_back_machine(host, vm, job, &found, ret_text, err) < 0)
+		if (roll_back_machine(r, vm, &found, ret_text, err) < 0)
 			return -1;
 		if (found)
 			return 0;
@@ -251,7 +263,7 @@ int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, str
 	if (sv_manifest_load_dir(host, vm ? vm->folder : path, &m, &why) == 0) {
 		sv_autofree char *dir = sv_host_real_path(host, vm ? vm->folder : path, err);
 
-		return dir ? roll_back_folder(host, dir, m, discard, ret_text, err) : -1;
+		return dir ? roll_back_folder(r, dir, m, ret_text, err) : -1;
 	}
 	if (why.code != SV_NOTFOUND) {
 		sv_err_copy(err, &why);
@@ -261,4 +273,20 @@ int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, str
 	return sv_hint(err,
 		"name the folder that extend made, or the machine that was extended "
 		"with --in-place");
+}
+
+int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, struct sv_job *job,
+	char **ret_text, struct sv_err *err)
+{
+	struct rollback r = {.host = host, .job = job, .discard = discard};
+
+	return roll_back(&r, path, ret_text, err);
+}
+
+int sv_extend_rollback_plan(struct sv_host *host, const char *path, bool discard,
+	struct sv_job *job, char **ret_text, struct sv_err *err)
+{
+	struct rollback r = {.host = host, .job = job, .discard = discard, .plan = true};
+
+	return roll_back(&r, path, ret_text, err);
 }
