@@ -32,9 +32,9 @@ const struct sv_opt sv_global_options[] = {
 	{SV_OPT_END},
 };
 
-static int refuse(struct sv_err *err, const char *question)
+static int refuse(struct sv_err *err)
 {
-	sv_fail(err, SV_USAGE, NULL, "nobody can be asked: %s", question);
+	sv_fail(err, SV_USAGE, NULL, "this needs a yes, and there is nobody to ask");
 	return sv_hint(err, "add --yes to go on without a question");
 }
 
@@ -45,7 +45,7 @@ int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_e
 	if (cli->global.yes)
 		return 0;
 	if (cli->global.no_input || cli->global.json || !isatty(STDIN_FILENO))
-		return dangerous ? refuse(err, question) : 0;
+		return dangerous ? refuse(err) : 0;
 	sv_out_in(&cli->msg, SV_STYLE_BOLD, "%s", question);
 	sv_out_f(&cli->msg, dangerous ? " [y/N] " : " [Y/n] ");
 	fflush(cli->msg.file);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sharevm rollback DIR|VM: undoes an extension. */
-#include "base/str.h"
 #include "cli/commands.h"
 #include "extend/extend.h"
 
@@ -19,6 +18,7 @@ static void put_result(struct sv_cli *cli, const char *path, const char *text)
 	}
 	sv_doc_begin(cli, &j, "rollback");
 	sv_json_kstring(&j, "path", path);
+	sv_json_kbool(&j, "dry_run", cli->global.dry_run);
 	sv_json_kstring(&j, "done", text);
 	sv_doc_end(cli, &j);
 }
@@ -27,16 +27,18 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const struct args *a = args;
 	const char *path = a->common.operands.item[0];
-	sv_autofree char *question = NULL;
+	sv_autofree char *plan = NULL;
 	sv_autofree char *text = NULL;
 
-	question =
-		sv_format(a->discard ? "Undo '%s', with everything that was done in it since?"
-				     : "Undo '%s'?",
-			path);
-	if (!question)
-		return sv_fail_nomem(err);
-	if (sv_ask(cli, true, question, err))
+	if (sv_extend_rollback_plan(cli->host, path, a->discard, &cli->job, &plan, err))
+		return -1;
+	if (cli->global.dry_run) {
+		put_result(cli, path, plan);
+		return SV_EXIT_OK;
+	}
+	if (!cli->global.yes && !cli->global.json)
+		sv_out_wrap(&cli->msg, 0, 0, plan);
+	if (sv_ask(cli, true, "Go on?", err))
 		return -1;
 	if (sv_extend_rollback(cli->host, path, a->discard, &cli->job, &text, err))
 		return -1;
@@ -46,6 +48,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 
 static const struct sv_example examples[] = {
 	{"sharevm rollback Win10-extended", "delete what extend made"},
+	{"sharevm rollback Win10-extended -n", "say what would be deleted"},
 	{"sharevm rollback Win10.vmx", "undo --in-place"},
 	{"sharevm rollback Win10-extended --discard-changes", "even if it was used"},
 	{0},

@@ -101,14 +101,13 @@ static void put_warnings(struct sv_out *o, const struct sv_extend_plan *p)
 int sv_put_plan(struct sv_cli *cli, const struct sv_extend_plan *p, struct sv_err *err)
 {
 	char writes[SV_SIZE_TEXT], room[SV_SIZE_TEXT];
-	sv_autofree char *how = sv_format("%s: %s", mode_words(p), p->reason);
 	sv_autofree char *cost =
 		sv_format("at most %s written here, where %s are free; about %.0f s",
 			sv_size_format(p->writes_bytes, writes),
 			sv_size_format(p->host_free, room), p->seconds < 1 ? 1 : p->seconds);
 	struct sv_out *o = &cli->out;
 
-	if (!how || !cost)
+	if (!cost)
 		return sv_fail_nomem(err);
 	sv_out_in(o, SV_STYLE_NAME, "%s", p->vm_name);
 	sv_out_line(o, ": more room for %s", p->volume);
@@ -119,7 +118,8 @@ int sv_put_plan(struct sv_cli *cli, const struct sv_extend_plan *p, struct sv_er
 	if (put_steps(cli, p, err))
 		return -1;
 	sv_out_nl(o);
-	put_pair(o, "how", how);
+	put_pair(o, "how", mode_words(p));
+	put_pair(o, "why", p->reason);
 	put_pair(o, "result", p->config);
 	put_pair(o, "cost", cost);
 	put_warnings(o, p);
