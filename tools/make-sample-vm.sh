@@ -10,7 +10,7 @@
 #     --table T         mbr | mbr-logical | gpt | gpt4k (4096-byte sectors)
 #     --subformat F     monolithicSparse | monolithicFlat | twoGbMaxExtentSparse | twoGbMaxExtentFlat
 #     --chain N         links of the disk's chain: the base and N-1 snapshots (2)
-#     --before SIZE     a partition of that size, never written, lies before C:
+#     --before SIZE     a partition of that size, never written, lies before C:; added to --size
 #     --fill PERCENT    how full C: is (97)
 #     --files N         about how many small files (4000; with --small 250)
 #     --boot            C: boots a small Linux that checks C: from inside (mbr only)
@@ -52,7 +52,7 @@ done
 
 bytes() { numfmt --from=iec "$1"; }
 
-size=$(bytes "$size")
+size=$(($(bytes "$size") + $(bytes "$before")))
 before=$(bytes "$before")
 mib=$((1 << 20))
 sector=512

@@ -5,7 +5,7 @@
 # it that is broken in the way that it is there to notice.
 . "$(dirname "$0")/lib.sh"
 sample_requires
-requires ntfsresize ntfsfix ntfscluster 7z icat ifind sgdisk jq openssl
+requires ntfsresize ntfsfix ntfscluster 7z tsk_recover sgdisk jq openssl
 
 poke() { # FILE OFFSET BYTES, as printf writes them
 	# shellcheck disable=SC2059 # the bytes are escapes
@@ -102,15 +102,14 @@ check "ntfs: rejects a broken record of the MFT's mirror" rejects judge_ntfs "$t
 
 # ---- files
 check "files: ntfs-3g reads all" judge_files_mount "$tmp/c.raw" "$manifest"
-check "files: 7-Zip and icat read all" judge_files_7z "$tmp/c.raw" "$manifest"
+check "files: 7-Zip reads all" judge_files_7z "$tmp/c.raw" "$manifest"
+check "files: sleuthkit reads all" judge_files_tsk "$tmp/c.raw" "$manifest"
 cluster=$(ntfscluster -f -F "ProgramData/media/recording 0-0.vob" "$tmp/c.raw" 2>/dev/null |
 	awk '/0x80/ { on = 1 } on && $2 ~ /^[0-9]+$/ { print $2; exit }')
 twin "$tmp/c.raw" "$tmp/twin.raw"
 poke "$tmp/twin.raw" $((cluster * 4096 + 100)) X
 check "files: ntfs-3g finds a changed byte" rejects judge_files_mount "$tmp/twin.raw" "$manifest"
 check "files: 7-Zip finds a changed byte" rejects judge_files_7z "$tmp/twin.raw" "$manifest"
-sed 's/^...../00000/' "$manifest" >"$tmp/manifest.bad"
-check "files: icat finds a wrong sum" rejects judge_file_icat "$tmp/c.raw" "$tmp/manifest.bad" \
-	ProgramData/sparse.db
+check "files: sleuthkit finds a changed byte" rejects judge_files_tsk "$tmp/twin.raw" "$manifest"
 : >"$tmp/empty"
 check "files: an empty list is a fault" rejects judge_files_mount "$tmp/c.raw" "$tmp/empty"
