@@ -12,8 +12,9 @@
 #include <string.h>
 
 #define CHECK_BITMAP (UINT64_C(4) << 20) /* bytes: 2 TiB of 64 KiB grains in one window */
-#define ERRORS_MAX   10000 /* of one extent: beyond it the check ends, a hostile image has 2^32 \
-			    */
+#define ERRORS_MAX                                                                             \
+	10000 /* of one extent: beyond it the check ends, a hostile image has 2^32             \
+	       */
 #define TABLE_BYTES (SV_VMDK_GTES * UINT64_C(4))
 
 struct check {

@@ -153,7 +153,7 @@ static uint64_t text_cost(const struct sv_vmdk *v, uint64_t more_extents)
 		n += 80 + (v->parts[i].path ? strlen(v->parts[i].path) : 0);
 	for (size_t i = 0; i < v->desc.n_pairs; i++)
 		n += strlen(v->desc.pairs[i].key) + strlen(v->desc.pairs[i].value) + 8;
-	return n;
+	return sv_align_up(n, 4096);
 }
 
 static uint64_t linked_cost(struct sv_image *original, uint64_t sectors)

@@ -76,9 +76,12 @@ int sv_vmdk_sparse_make(struct sv_dev *file, uint64_t sectors, uint64_t desc_sec
 
 uint64_t sv_vmdk_sparse_make_cost(uint64_t sectors)
 {
+	const uint64_t block = 4096; /* of the host's file system */
 	uint64_t tables = sv_vmdk_tables(sectors, SV_VMDK_GRAIN);
+	uint64_t head = (1 + SV_VMDK_DESC_SECTORS) * SV_SECTOR, directory = tables * 4;
 
-	return (1 + SV_VMDK_DESC_SECTORS + 2 * sv_vmdk_directory_sectors(tables)) * SV_SECTOR;
+	/* a directory that begins within a block touches one more */
+	return sv_align_up(head, block) + 2 * (sv_align_up(directory, block) + block);
 }
 
 /* ---- grow ---- */

@@ -9,6 +9,7 @@
 
 #include "unit.h"
 
+#include "base/hash.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "image/image.h"
