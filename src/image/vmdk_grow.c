@@ -51,11 +51,15 @@ static void lengthen(struct sv_vmdk_desc *d, uint64_t sectors)
 	d->sectors = sectors;
 }
 
+/* A flat file may be longer than its extent: what lies there must not come to life. */
 static int grow_flat(struct sv_vmdk *v, struct sv_vmdk_desc *d, struct sv_err *err)
 {
 	struct sv_vmdk_part *last = &v->parts[v->n_parts - 1];
+	uint64_t old = last->flat_at + last->length, size = sv_dev_size(last->file);
 	uint64_t end = last->flat_at + d->extents[d->n_extents - 1].sectors * SV_SECTOR;
 
+	if (size > old && sv_dev_discard(last->file, old, SV_MIN(size, end) - old, err) < 0)
+		return -1;
 	if (end > sv_dev_size(last->file) && sv_dev_resize(last->file, end, err) < 0)
 		return -1;
 	return sv_dev_flush(last->file, err) < 0 ? -1 : write_desc(v, d, err);
@@ -120,6 +124,24 @@ static int add_extent(struct sv_vmdk *v, struct sv_vmdk_desc *d, struct sv_host 
 	return sv_vmdk_desc_add_extent(d, type, sectors, name, 0, err);
 }
 
+/*
+ * A last extent that ends within a grain is rounded up first: qemu reads on in that grain
+ * beyond the extent's end, where the next extent's data should be.
+ */
+static int round_last(
+	struct sv_vmdk *v, struct sv_vmdk_desc *d, uint64_t sectors, struct sv_err *err)
+{
+	struct sv_vmdk_sparse *s = v->parts[v->n_parts - 1].sparse;
+	uint64_t old = d->extents[d->n_extents - 1].sectors;
+	uint64_t add = s ? sv_align_up(old, s->h.grain) - old : 0;
+
+	add = SV_MIN(add, sectors - d->sectors);
+	if (!add)
+		return 0;
+	lengthen(d, d->sectors + add);
+	return sv_vmdk_sparse_grow(s, old + add, NULL, 0, err);
+}
+
 static int make_extents(struct sv_vmdk *v, struct sv_vmdk_desc *d, struct sv_host *host,
 	uint64_t sectors, struct sv_made *made, struct sv_err *err)
 {
@@ -127,6 +149,8 @@ static int make_extents(struct sv_vmdk *v, struct sv_vmdk_desc *d, struct sv_hos
 
 	if (!dir)
 		return sv_fail_nomem(err);
+	if (round_last(v, d, sectors, err) < 0)
+		return -1;
 	while (d->sectors < sectors) {
 		uint64_t n = SV_MIN(sectors - d->sectors, SV_VMDK_SPLIT_SECTORS);
 

@@ -73,15 +73,21 @@ uint64_t sv_vmdk_sparse_make_cost(uint64_t sectors);
 /* SV_UNSUPPORTED above what the format (32-bit sectors of tables) can hold. */
 int sv_vmdk_sparse_check_size(uint64_t sectors, struct sv_err *err);
 
+/* Writes at sector `at` a directory of `tables` tables that follow it. */
+int sv_vmdk_sparse_make_copy(
+	struct sv_dev *file, uint64_t at, uint64_t tables, struct sv_err *err);
+
 /*
- * Gives the extent a larger capacity: lays both directories and all tables anew behind the
- * end of the file, flushes, and then switches the header. Until that one sector is written
- * the old tables rule. `desc` (of desc_n bytes, at most the room there is; may be NULL)
- * replaces the embedded descriptor in the same write. The extent is flushed.
+ * Gives the extent a larger capacity; the new space reads as zeros. Where more tables are
+ * needed, both directories and all tables are laid anew behind the end of the file and
+ * flushed; then the header is switched. Until that one sector is written the old tables rule.
+ * `desc` (of desc_n bytes, at most the room there is; may be NULL) replaces the embedded
+ * descriptor in the same write. The extent is flushed.
  */
-int sv_vmdk_sparse_check_grow(
-	const struct sv_vmdk_sparse *s, uint64_t sectors, struct sv_err *err);
 int sv_vmdk_sparse_grow(struct sv_vmdk_sparse *s, uint64_t sectors, const char *desc,
 	size_t desc_n, struct sv_err *err);
+/* SV_UNSUPPORTED where that would pass a limit of the format. */
+int sv_vmdk_sparse_check_grow(
+	const struct sv_vmdk_sparse *s, uint64_t sectors, struct sv_err *err);
 
 #endif
