@@ -217,12 +217,13 @@ static void qemu_reads_what_we_grow(void **state)
 		dump(sv_image_dev(img), at(s, before));
 		assert_ok(sv_image_grow(img, 5000 * SV_MIB, &err));
 		assert_int_equal(sv_dev_size(sv_image_dev(img)), 5000 * SV_MIB);
+
 		write_pattern(sv_image_dev(img), 4999 * SV_MIB, 1 << 20, 6);
 		assert_ok(sv_image_grow(img, 6000 * SV_MIB, &err));
 		write_pattern(sv_image_dev(img), 310 * SV_MIB, 1 << 20, 7);
 		assert_ok(sv_dev_flush(sv_image_dev(img), &err));
 		sv_image_close(img);
-		assert_reads_like_qemu(s, at(s, name));
+		assert_qemu_agrees(s, at(s, name));
 
 		/* and the old part is still what it was */
 		img = open_image(at(s, name), false);
@@ -251,6 +252,64 @@ static void grows_what_qemu_made(void **state)
 	qemu_write(path, "0x78", "39G", "1M");
 	qemu_write(path, "0x79", "1000M", "1M");
 	assert_qemu_agrees(s, path);
+}
+
+static void rounds_up_a_split_disk_that_ends_within_a_grain(void **state)
+{
+	struct scratch *s = *state;
+	const char *path = at(s, "odd.vmdk");
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_image *img;
+
+	make_image(path, "vmdk", "twoGbMaxExtentSparse", 10 * SV_MIB + 512, NULL);
+	img = open_image(path, true);
+	write_pattern(sv_image_dev(img), 10 * SV_MIB - 100, 612, 1);
+	assert_ok(sv_image_grow(img, 10 * SV_MIB + 1024, &err));
+	assert_ok(sv_image_grow(img, 20 * SV_MIB + 1024, &err));
+	assert_ok(sv_image_grow(img, 30 * SV_MIB, &err));
+	write_pattern(sv_image_dev(img), 9 * SV_MIB, 12 << 20, 2);
+	assert_ok(sv_dev_flush(sv_image_dev(img), &err));
+	sv_image_close(img);
+	assert_qemu_agrees(s, path);
+}
+
+static void new_space_is_zero_whatever_lay_there(void **state)
+{
+	struct scratch *s = *state;
+	const char *sparse = at(s, "old.vmdk"), *flat = at(s, "oldflat.vmdk");
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t got[65536], junk[65536];
+	struct sv_image *img;
+	int fd;
+
+	memset(junk, 0xee, sizeof junk);
+	make_image(sparse, "vmdk", NULL, 10 * SV_MIB + 512, NULL);
+	img = open_image(sparse, true);
+	write_pattern(sv_image_dev(img), 10 * SV_MIB, 512, 1);
+	assert_ok(sv_dev_flush(sv_image_dev(img), &err));
+	sv_image_close(img);
+	/* behind the last sector of the last grain, and in an entry beyond the capacity */
+	fd = open(sparse, O_RDWR);
+	assert_int_equal(pwrite(fd, junk, 65536 - 512, 65536 + 512), 65536 - 512);
+	assert_int_equal(pwrite(fd, "\x80\0\0", 4, 28 * 512 + 161 * 4), 4);
+	close(fd);
+	img = open_image(sparse, true);
+	assert_ok(sv_image_grow(img, 20 * SV_MIB, &err)); /* the same tables */
+	assert_ok(sv_dev_read(sv_image_dev(img), got, 65536, 10 * SV_MIB + 512, &err));
+	assert_true(sv_is_zero(got, sizeof got));
+	sv_image_close(img);
+	assert_reads_like_qemu(s, sparse);
+
+	make_image(flat, "vmdk", "monolithicFlat", SV_MIB, NULL);
+	fd = open(at(s, "oldflat-flat.vmdk"), O_RDWR);
+	assert_int_equal(pwrite(fd, junk, sizeof junk, SV_MIB), sizeof junk);
+	close(fd);
+	img = open_image(flat, true);
+	assert_ok(sv_image_grow(img, 20 * SV_MIB, &err));
+	assert_ok(sv_dev_read(sv_image_dev(img), got, sizeof got, SV_MIB, &err));
+	assert_true(sv_is_zero(got, sizeof got));
+	sv_image_close(img);
+	assert_reads_like_qemu(s, flat);
 }
 
 /* ---- the judge ---- */
@@ -293,6 +352,8 @@ int main(void)
 		cmocka_unit_test(fills_grains_through_directory_entries_of_zero),
 		cmocka_unit_test(qemu_reads_what_we_grow),
 		cmocka_unit_test(grows_what_qemu_made),
+		cmocka_unit_test(new_space_is_zero_whatever_lay_there),
+		cmocka_unit_test(rounds_up_a_split_disk_that_ends_within_a_grain),
 	};
 
 	need_qemu();
