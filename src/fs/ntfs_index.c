@@ -13,8 +13,12 @@
 #include <string.h>
 
 /* With blocks of 512 bytes and names of 255 units a tree of 2^32 names is 32 deep. */
-#define DEPTH_MAX  32
-#define UPCASE_LEN 65536u
+#define DEPTH_MAX 32
+/* 64 GiB of the usual blocks: a folder of 500 million names. */
+#define BLOCKS_MAX (1u << 24)
+/* So many damaged blocks are passed over in one folder; then listing it ends. */
+#define DAMAGED_MAX 1000
+#define UPCASE_LEN  65536u
 
 const uint8_t sv_ntfs_i30[8] = {'$', 0, 'I', 0, '3', 0, '0', 0};
 
@@ -138,6 +142,11 @@ static int folder_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, uin
 	if (load_root(f, base, err) < 0 ||
 		open_optional(v, base, ino, NTFS_ATTR_INDEX_ALLOCATION, &f->blocks, err) < 0)
 		return -1;
+	if (f->blocks.size / f->block_size > BLOCKS_MAX)
+		return sv_fail(err, SV_CORRUPT, sv_dev_name(v->dev),
+			"the index of record %llu has %llu bytes, at most %u blocks are expected",
+			(unsigned long long)ino, (unsigned long long)f->blocks.size,
+			BLOCKS_MAX);
 	f->block = malloc(f->block_size);
 	return f->block ? 0 : sv_fail_nomem(err);
 }
@@ -199,7 +208,14 @@ struct listing {
 	sv_fs_entry_fn fn;
 	void *user;
 	struct sv_err first; /* what was met first; listing goes on after it */
+	unsigned damaged;
 };
+
+static void note_damage(struct listing *l, const struct sv_err *why)
+{
+	if (!l->damaged++)
+		sv_err_copy(&l->first, why);
+}
 
 static bool is_dots(const char *name)
 {
@@ -238,8 +254,8 @@ static int emit(struct listing *l, const struct sv_ntfs_entry *e)
 	if (is_dots(name))
 		return 0;
 	/* a record that cannot be read is listed all the same: its own stat tells why */
-	if (entry_type(l->f->v, e, &type, &why) < 0 && l->first.code == SV_OK)
-		sv_err_copy(&l->first, &why);
+	if (entry_type(l->f->v, e, &type, &why) < 0)
+		note_damage(l, &why);
 	return l->fn(l->user, name, lossy ? e->key.name : NULL,
 		lossy ? 2 * (size_t)e->key.name_len : 0, ino, type);
 }
@@ -261,8 +277,7 @@ static int emit_node(struct listing *l, struct sv_ntfs_node *node, bool in_root,
 			sv_ntfs_blame(l->f->v, l->f->ino, 0, &why);
 		else
 			blame_block(l->f, off, &why);
-		if (l->first.code == SV_OK)
-			sv_err_copy(&l->first, &why);
+		note_damage(l, &why);
 	}
 	return 0;
 }
@@ -284,7 +299,7 @@ static int emit_blocks(struct listing *l, struct sv_ntfs_stream *bitmap, struct 
 {
 	uint64_t blocks = l->f->blocks.size / l->f->block_size;
 
-	for (uint64_t i = 0; i < blocks; i++) {
+	for (uint64_t i = 0; i < blocks && l->damaged < DAMAGED_MAX; i++) {
 		uint64_t off = i * l->f->block_size;
 		struct sv_err why = SV_ERR_INIT;
 		struct sv_ntfs_node node;
@@ -296,8 +311,7 @@ static int emit_blocks(struct listing *l, struct sv_ntfs_stream *bitmap, struct 
 		if (!used)
 			continue;
 		if (load_block(l->f, off, &node, &why) < 0) {
-			if (l->first.code == SV_OK)
-				sv_err_copy(&l->first, &why);
+			note_damage(l, &why);
 			continue;
 		}
 		rc = emit_node(l, &node, false, off);
@@ -313,7 +327,7 @@ int sv_ntfs_readdir(
 	sv_autorecord struct sv_ntfs_record base = {0};
 	sv_autostream struct sv_ntfs_stream bitmap = {0};
 	SV_CLEANUP(folder_close) struct folder f = {0};
-	struct listing l = {&f, fn, user, SV_ERR_INIT};
+	struct listing l = {.f = &f, .fn = fn, .user = user};
 	struct sv_ntfs *v = sv_ntfs_of(fs);
 	struct sv_ntfs_node node;
 	int rc;
@@ -325,7 +339,7 @@ int sv_ntfs_readdir(
 	rc = emit_node(&l, &node, true, 0);
 	if (!rc)
 		rc = emit_blocks(&l, &bitmap, err);
-	if (rc || l.first.code == SV_OK)
+	if (rc || !l.damaged)
 		return rc;
 	sv_err_copy(err, &l.first);
 	return -1;

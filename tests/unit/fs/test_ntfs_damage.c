@@ -294,6 +294,26 @@ static void a_torn_index_block_hides_no_other(void **state)
 	victim_free(&v);
 }
 
+static void an_index_that_claims_to_be_huge_is_told(void **state)
+{
+	struct sv_err err = SV_ERR_INIT;
+	struct seen listed = {0};
+	struct victim v;
+	uint64_t ino, at;
+
+	(void)state;
+	victim_make(&v);
+	ino = ino_of(&v, "/many");
+	at = record_at(&v, ino) + attr_at(&v, ino, NTFS_ATTR_INDEX_ALLOCATION);
+	for (size_t i = 40; i <= 56; i += 8) /* allocated, size, initialized */
+		sv_store_le64(v.bytes + at + i, 1ull << 52);
+	victim_reopen(&v);
+	assert_fails(
+		sv_fs_readdir(v.fs, ino, note_entry, &listed, &err), SV_CORRUPT, UINT64_MAX);
+	assert_non_null(strstr(err.message, "4503599627370496 bytes"));
+	victim_free(&v);
+}
+
 static void an_entry_of_a_record_used_again_is_told(void **state)
 {
 	struct sv_err err = SV_ERR_INIT;
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test(an_index_that_leads_nowhere_is_told),
 		cmocka_unit_test(a_loop_in_an_index_ends),
 		cmocka_unit_test(a_torn_index_block_hides_no_other),
+		cmocka_unit_test(an_index_that_claims_to_be_huge_is_told),
 		cmocka_unit_test(an_entry_of_a_record_used_again_is_told),
 		cmocka_unit_test(a_lost_mft_is_told),
 		cmocka_unit_test(a_cut_volume_is_read_as_far_as_it_goes),
