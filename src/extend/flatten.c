@@ -153,7 +153,10 @@ static int move_up(
 			sv_host_rename(f->host, from, to, false, err) < 0)
 			return -1;
 	}
-	return sv_host_sync_dir(f->host, f->dir, err);
+	/* both ends of the renames */
+	if (sv_host_sync_dir(f->host, f->dir, err) < 0)
+		return -1;
+	return sv_host_sync_dir(f->host, partial, err);
 }
 
 static int check_copy(struct flatten *f, const char *path, struct sv_err *err)

@@ -24,6 +24,7 @@ struct in_place {
 	struct sv_edit edit;
 	struct sv_manifest *manifest;
 	struct sv_edit_sample sample;
+	bool applying; /* files may have changed */
 	uint64_t bytes;
 };
 
@@ -157,25 +158,39 @@ static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	/* the new undo file takes the old one's place in one step; the old manifest names the
 	 * old one's id, so that from here to the end the change counts as cut off */
 	if (sv_undo_write(host, ip->undo_path, ip->stage, ip->undo_id, err) < 0 ||
-		drop_old_manifest(ip, err) < 0 || sv_stage_apply(ip->stage, job, err) < 0 ||
-		compare_disk(ip, host, job, err) < 0 || fill_manifest(ip, err) < 0)
+		drop_old_manifest(ip, err) < 0)
+		return -1;
+	ip->applying = true;
+	if (sv_stage_apply(ip->stage, job, err) < 0 || compare_disk(ip, host, job, err) < 0 ||
+		fill_manifest(ip, err) < 0)
 		return -1;
 	return sv_manifest_save(host, ip->manifest_path, ip->manifest, err);
 }
 
-/* After a failure in commit(): as far as the files are changed, they go back. */
-static void go_back(struct in_place *ip)
+/*
+ * After a failure in commit(): the old bytes go back. The undo file stays once files may have
+ * changed: after a failed flush nobody can tell what the host's disk really holds, and a
+ * rollback at another time can put it right.
+ */
+static void go_back(struct in_place *ip, struct sv_err *err)
 {
 	SV_CLEANUP(sv_undo_freep) struct sv_undo *undo = NULL;
 	struct sv_host *host = ip->x->host;
 
 	if (sv_undo_load(host, ip->undo_path, &undo, NULL) < 0 ||
-		strcmp(sv_undo_id(undo), ip->undo_id) != 0 ||
-		sv_undo_check(host, undo, false, NULL, NULL) < 0 ||
-		sv_undo_apply(host, undo, false, NULL, NULL) < 0)
-		return; /* the undo file stays: rollback can do it later */
-	sv_host_unlink(host, ip->undo_path, NULL);
-	sv_host_sync_dir(host, ip->x->parent, NULL);
+		strcmp(sv_undo_id(undo), ip->undo_id) != 0)
+		return;
+	if (!ip->applying) {
+		sv_host_unlink(host, ip->undo_path, NULL);
+		sv_host_sync_dir(host, ip->x->parent, NULL);
+		return;
+	}
+	sv_hint(err,
+		"the disk is being changed back; make sure of it with: sharevm rollback '%s'",
+		ip->x->target.vm->config);
+	if (drop_old_manifest(ip, NULL) == 0 &&
+		sv_undo_check(host, undo, false, NULL, NULL) == 0)
+		sv_undo_apply(host, undo, false, NULL, NULL);
 }
 
 static int fill_result(
@@ -222,7 +237,7 @@ static int run(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	if (prepare(ip, job, err) < 0)
 		return -1;
 	if (commit(ip, job, err) < 0) {
-		go_back(ip);
+		go_back(ip, err);
 		return -1;
 	}
 	return 0;

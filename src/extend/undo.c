@@ -220,13 +220,21 @@ static int check_size(
 	return sv_hint(err, "keep the extended disk");
 }
 
-/* Is [at, at+n) of a range what it was? What lay beyond the old end counts as zeros. */
+/* Is [at, at+n) of a range what it was? What lay beyond the old end counts as zeros; what was
+ * cut off is zeros while a rollback makes room for it again. */
 static bool is_old_content(const struct range *r, const uint8_t *now, uint32_t at, uint32_t n)
 {
 	uint32_t known = at >= r->old_len ? 0 : SV_MIN(n, r->old_len - at);
 
+	if (!r->len && sv_is_zero(now + at, n))
+		return true;
 	return !memcmp(now + at, r->old_bytes + at, known) &&
 	       sv_is_zero(now + at + known, n - known);
+}
+
+static bool is_new_content(const struct range *r, const uint8_t *now, uint32_t at, uint32_t n)
+{
+	return at + n <= r->len && !memcmp(now + at, r->new_bytes + at, n);
 }
 
 /* Sector by sector: new, or (when not complete) old. What a cut-off file lacks is old. */
@@ -235,7 +243,8 @@ static int check_range(struct sv_dev *dev, const struct undo_file *f, const stru
 {
 	uint8_t now[SV_UNDO_RANGE_MAX];
 	uint64_t size = sv_dev_size(dev);
-	uint32_t there = r->off >= size ? 0 : (uint32_t)SV_MIN(r->len, size - r->off);
+	uint32_t whole = SV_MAX(r->len, r->old_len);
+	uint32_t there = r->off >= size ? 0 : (uint32_t)SV_MIN(whole, size - r->off);
 
 	if (!there)
 		return 0;
@@ -244,7 +253,7 @@ static int check_range(struct sv_dev *dev, const struct undo_file *f, const stru
 	for (uint32_t at = 0; at < there; at += SV_UNDO_SECTOR) {
 		uint32_t n = SV_MIN((uint32_t)SV_UNDO_SECTOR, there - at);
 
-		if (memcmp(now + at, r->new_bytes + at, n) &&
+		if (!is_new_content(r, now, at, n) &&
 			(complete || !is_old_content(r, now, at, n)))
 			return refuse_used(f->path, r->off + at,
 				"what is there is neither the old content nor the new", err);
@@ -290,12 +299,14 @@ static int restore_file(
 	if (sv_host_open(host, f->path, SV_OPEN_WRITE | (lock ? SV_OPEN_LOCK : 0), &dev, err) <
 		0)
 		return -1;
-	/* the ranges first: while the file has its new size, a repeated check still knows it */
+	/* room for what it lost; then the ranges: with a size between the old and the new one,
+	 * a repeated check still knows it */
+	if (sv_dev_size(dev) < f->old_size && sv_dev_resize(dev, f->old_size, err) < 0)
+		return -1;
 	for (uint32_t i = 0; i < f->n_ranges; i++) {
 		const struct range *r = &f->ranges[i];
 
-		if (r->old_len && r->off + r->old_len <= sv_dev_size(dev) &&
-			sv_dev_write(dev, r->old_bytes, r->old_len, r->off, err) < 0)
+		if (r->old_len && sv_dev_write(dev, r->old_bytes, r->old_len, r->off, err) < 0)
 			return -1;
 	}
 	if (sv_dev_flush(dev, err) < 0)

@@ -42,21 +42,43 @@ static int add_bytes(
 	return 0;
 }
 
+static int refuse_size(const struct sv_staged_file *f, struct sv_err *err)
+{
+	return sv_fail(err, SV_NOMEM, f->path,
+		"the change is too large for an undo file (%u MiB at most)", SV_UNDO_MAX >> 20);
+}
+
 static int add_range(struct sv_str *out, const struct sv_staged_file *f, struct sv_dev *old,
 	uint64_t off, uint64_t len, struct sv_err *err)
 {
 	uint64_t old_len = off >= f->old_size ? 0 : SV_MIN(len, f->old_size - off);
 
 	if (out->len > SV_UNDO_MAX)
-		return sv_fail(err, SV_NOMEM, f->path,
-			"the change is too large for an undo file (%u MiB at most)",
-			SV_UNDO_MAX >> 20);
+		return refuse_size(f, err);
 	add_u64(out, off);
 	add_u32(out, (uint32_t)len);
 	add_u32(out, (uint32_t)old_len);
 	if (old_len && add_bytes(out, old, off, old_len, err) < 0)
 		return -1;
 	return add_bytes(out, f->dev, off, len, err);
+}
+
+/* What a file loses that becomes shorter. */
+static int add_lost_tail(struct sv_str *out, const struct sv_staged_file *f, struct sv_dev *old,
+	uint32_t *n, struct sv_err *err)
+{
+	for (uint64_t off = f->new_size, len; off < f->old_size; off += len) {
+		len = SV_MIN(f->old_size - off, (uint64_t)SV_UNDO_RANGE_MAX);
+		if (out->len > SV_UNDO_MAX)
+			return refuse_size(f, err);
+		add_u64(out, off);
+		add_u32(out, 0);
+		add_u32(out, (uint32_t)len);
+		if (add_bytes(out, old, off, len, err) < 0)
+			return -1;
+		++*n;
+	}
+	return 0;
 }
 
 /* The ranges of file i, each cut to SV_UNDO_RANGE_MAX. */
@@ -73,7 +95,7 @@ static int add_ranges(struct sv_str *out, const struct sv_host *stage, size_t i,
 		pos = start + len;
 		++*ret_n;
 	}
-	return 0;
+	return add_lost_tail(out, f, old, ret_n, err);
 }
 
 /* A name in the undo file's folder, else the absolute path. */

@@ -435,6 +435,12 @@ static int undo_data(
 
 #define SIZE_PART UINT64_MAX /* the size is a part of a file like its pages */
 
+/* Not touched when it has that size: what survives whole keeps its time, too. */
+static int set_size(const struct fault_node *file, uint64_t size)
+{
+	return size_of(file) == size ? 0 : ftruncate(file->fd, (off_t)size);
+}
+
 /* Brings one file to what survives of it. */
 static int settle_file(const struct fault_log *log, const struct fault_node *file,
 	const struct choice *c, struct sv_err *err)
@@ -451,7 +457,7 @@ static int settle_file(const struct fault_log *log, const struct fault_node *fil
 		size = op->seq >= as_of ? op->old_size : size;
 	}
 	/* room for old content that was cut off */
-	if (ftruncate(file->fd, (off_t)largest) < 0)
+	if (set_size(file, largest) < 0)
 		return fail(err, NULL, "give a file room");
 	for (size_t i = log->n_ops; i-- > first;) {
 		const struct op *op = &log->ops[i];
@@ -459,8 +465,7 @@ static int settle_file(const struct fault_log *log, const struct fault_node *fil
 		if (op->at == file && !op->at_durable && undo_data(op, c, first, err) < 0)
 			return -1;
 	}
-	return ftruncate(file->fd, (off_t)size) < 0 ? fail(err, NULL, "put an old size back")
-						    : 0;
+	return set_size(file, size) < 0 ? fail(err, NULL, "put an old size back") : 0;
 }
 
 static bool name_survives(

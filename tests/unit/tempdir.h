@@ -11,10 +11,11 @@
 
 #include "base/str.h"
 
-/* A new folder below /tmp; remove_tree() it, which frees the name too. */
+/* A new folder below $TMPDIR or /tmp; remove_tree() it, which frees the name too. */
 static inline char *make_temp_dir(void)
 {
-	char *dir = strdup("/tmp/sharevm-test-XXXXXX");
+	const char *top = getenv("TMPDIR");
+	char *dir = sv_format("%s/sharevm-test-XXXXXX", top && *top ? top : "/tmp");
 
 	assert_non_null(dir);
 	assert_non_null(mkdtemp(dir));
