@@ -70,13 +70,21 @@ work=$(mktemp -d "$out/.work-XXXXXX")
 mounter=
 finish() {
 	[ -z "$mounter" ] || unmount
-	rm -rf "$work"
+	rm -rf "$work" "${noise-}"
 }
 trap finish EXIT
 mkdir "$work/mnt"
 manifest=$out/manifest.sha256
 
 say() { [ -n "${QUIET-}" ] || echo "  $*"; }
+# a line that the next one replaces, on a terminal; without text it is wiped
+tick() { [ -n "${QUIET-}" ] || [ ! -t 1 ] || printf '\r\033[K%s' "${1:+  $1}"; }
+
+# A large file exists for a moment before it goes into the volume: in memory, where there is room.
+noise=$work/noise
+if [ "$(df --output=avail -m /dev/shm 2>/dev/null | tail -1)" -gt 2000 ] 2>/dev/null; then
+	noise=$(mktemp /dev/shm/sharevm-noise-XXXXXX)
+fi
 
 # ---- the table -------------------------------------------------------------------------------
 # Written to an empty disk of the right size; head and tail are then cut from it, and the volume
@@ -213,19 +221,22 @@ put_large() { # FROM TO
 }
 
 add_large_files() { # STAGE PERCENT
-	local want n=0 step sum path
+	local want n=0 step sum path all
 	with_volume measure "$2"
 	want=$(cat "$work/want")
+	all=$want
 	while [ "$want" -gt $((2 * mib)) ]; do
 		step=$((want - mib < 512 * mib ? want - mib : 512 * mib))
 		path="ProgramData/media/recording $1-$n.vob"
-		sum=$(python3 "$here/sample-tree.py" noise "$work/noise" "$step" $((100000 + 1000 * $1 + n)))
-		put_large "$work/noise" "$path"
+		sum=$(python3 "$here/sample-tree.py" noise "$noise" "$step" $((100000 + 1000 * $1 + n)))
+		put_large "$noise" "$path"
 		printf '%s  %s\n' "$sum" "$path" >>"$manifest"
-		rm "$work/noise"
+		rm "$noise"
 		want=$((want - step))
 		n=$((n + 1))
+		tick "large files: $((100 - want * 100 / all)) %"
 	done
+	tick
 }
 
 first_stage() {

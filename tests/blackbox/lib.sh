@@ -15,7 +15,7 @@ LC_ALL=C.UTF-8
 export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin
 
-lib_dir=$(CDPATH='' cd -- "$(dirname -- "$0")" && while [ ! -f lib.sh ]; do cd ..; done && pwd)
+lib_dir=${lib_dir:-$(CDPATH='' cd -- "$(dirname -- "$0")" && while [ ! -f lib.sh ]; do cd ..; done && pwd)}
 top=$(CDPATH='' cd -- "$lib_dir/../.." && pwd)
 SHAREVM=${SHAREVM:-$top/build/src/cli/sharevm}
 
@@ -121,6 +121,20 @@ judge_same_guest() { # DISK_A DISK_B: the guest sees the same bytes and the same
 # raw_view DISK OUT: what the guest sees, as a raw sparse file
 raw_view() {
 	qemu-img convert -t unsafe -O raw "$1" "$2"
+}
+
+# fuse_view DISK DIR START SIZE: DIR/c.raw shows a volume of a disk of any format, read-only,
+# without a copy
+fuse_view() {
+	mkdir -p "$2"
+	: >"$2/c.raw"
+	set -- "$1" "$2" "$3" "$4" "$(qemu-img info --output=json "$1" | jq -r .format)"
+	qemu-storage-daemon --daemonize --pidfile "$2/pid" \
+		--blockdev "$(jq -nc --arg f "$1" --arg d "$5" --argjson o "$3" --argjson s "$4" \
+			'{driver: "raw", "node-name": "c", "read-only": true, offset: $o, size: $s,
+			  file: {driver: $d, file: {driver: "file", filename: $f}}}')" \
+		--export "type=fuse,id=view,node-name=c,mountpoint=$2/c.raw,writable=off" || return 1
+	on_exit "kill $(cat "$2/pid") 2>/dev/null; sleep 0.2"
 }
 
 # window RAW OUT START SIZE: a volume of a raw disk
