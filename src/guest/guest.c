@@ -127,6 +127,7 @@ static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 	if (sv_fs_probe(v->dev, &v->type, &why) < 0 || sv_fs_open(v->dev, &fs, &why) < 0 ||
 		sv_fs_info(fs, &v->info, &why) < 0) {
 		sv_fs_close(fs);
+		v->problem_code = why.code;
 		return sv_guest_set_text(&v->problem, why.message, err);
 	}
 	impl_of(g)->fs[i] = fs;

@@ -24,8 +24,10 @@ struct sv_guest_volume {
 	bool readable;         /* `info` below is filled */
 	struct sv_fs_info info;
 	char *problem; /* "" or why it cannot be read: "encrypted with BitLocker" */
-	char letter;   /* as that Windows knows it: 'C'; 0 for none */
-	char *mount;   /* "C:" or ""; Unix mount points come with their guests */
+	/* SV_OK; SV_UNSUPPORTED where it is encrypted, unknown, or of a type not read here */
+	enum sv_code problem_code;
+	char letter; /* as that Windows knows it: 'C'; 0 for none */
+	char *mount; /* "C:" or ""; Unix mount points come with their guests */
 	bool active;
 };
 
