@@ -176,6 +176,12 @@ void sv_json_null(struct sv_json *j)
 	put_value(j, "null");
 }
 
+void sv_json_raw(struct sv_json *j, const char *value)
+{
+	before_item(j);
+	put(j, value);
+}
+
 void sv_json_kstring(struct sv_json *j, const char *key, const char *s)
 {
 	sv_json_key(j, key);

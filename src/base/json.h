@@ -38,6 +38,7 @@ void sv_json_i64(struct sv_json *j, int64_t n);
 void sv_json_real(struct sv_json *j, double x); /* three decimals */
 void sv_json_bool(struct sv_json *j, bool b);
 void sv_json_null(struct sv_json *j);
+void sv_json_raw(struct sv_json *j, const char *value); /* a value that is JSON already */
 
 /* key and value in one call */
 void sv_json_kstring(struct sv_json *j, const char *key, const char *s);
