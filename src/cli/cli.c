@@ -2,6 +2,8 @@
 /* What commands share: global options, questions, the frame of JSON documents. */
 #include "cli/cmd.h"
 
+#include "cli/report.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -57,6 +59,32 @@ int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_e
 	if (!strcasecmp(answer, "y") || !strcasecmp(answer, "yes") || (!*answer && !dangerous))
 		return 0;
 	return sv_fail(err, SV_CANCELLED, NULL, "nothing was changed");
+}
+
+int sv_each(struct sv_cli *cli, const struct sv_words *words, sv_each_fn fn, void *user,
+	struct sv_err *err)
+{
+	int first = SV_EXIT_OK;
+
+	if (words->n == 1)
+		return fn(cli, words->item[0], user, err);
+	cli->out.one_line_json = true;
+	for (size_t i = 0; i < words->n && !sv_out_gone(&cli->out); i++) {
+		struct sv_err own = SV_ERR_INIT;
+		int rc = fn(cli, words->item[i], user, &own);
+
+		if (rc < 0 && own.code == SV_CANCELLED) {
+			sv_err_copy(err, &own);
+			return -1;
+		}
+		if (rc < 0) {
+			fflush(cli->out.file); /* in the order of the words */
+			sv_report(&cli->msg, cli->global.json, &own);
+			rc = sv_exit_code(own.code);
+		}
+		first = first ? first : rc;
+	}
+	return first;
 }
 
 void sv_doc_begin(struct sv_cli *cli, struct sv_json *j, const char *name)

@@ -87,6 +87,15 @@ bool sv_cmd_is_group(const char *group);
  */
 int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_err *err);
 
+/*
+ * Calls fn for each word. What fails is reported at once and the rest is done all the same;
+ * the result is the first exit code that is not 0. A single word's error is just returned, and
+ * so is SV_CANCELLED.
+ */
+typedef int (*sv_each_fn)(struct sv_cli *cli, const char *word, void *user, struct sv_err *err);
+int sv_each(struct sv_cli *cli, const struct sv_words *words, sv_each_fn fn, void *user,
+	struct sv_err *err);
+
 /* Begins the command's JSON document: {"schema":"sharevm.NAME/1", … */
 void sv_doc_begin(struct sv_cli *cli, struct sv_json *j, const char *name);
 void sv_doc_end(struct sv_cli *cli, struct sv_json *j);

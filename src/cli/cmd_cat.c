@@ -36,8 +36,9 @@ static int put_content(struct sv_cli *cli, const struct sv_place *at,
 	return 0;
 }
 
-static int cat(struct sv_cli *cli, const struct args *a, const char *text, struct sv_err *err)
+static int cat(struct sv_cli *cli, const char *text, void *user, struct sv_err *err)
 {
+	const struct args *a = user;
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
 	sv_autovmpath struct sv_vmpath p = {0};
 	sv_autoplace struct sv_place at = {0};
@@ -65,10 +66,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const struct args *a = args;
 
-	for (size_t i = 0; i < a->vm.common.operands.n; i++)
-		if (cat(cli, a, a->vm.common.operands.item[i], err))
-			return -1;
-	return SV_EXIT_OK;
+	return sv_each(cli, &a->vm.common.operands, cat, (void *)(uintptr_t)a, err);
 }
 
 static const struct sv_example examples[] = {

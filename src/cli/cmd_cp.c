@@ -96,6 +96,8 @@ static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
 	name = d->name ? strdup(d->name) : own_name(m, &at);
 	if (!name)
 		return sv_fail_nomem(err);
+	if (!c->cli->global.dry_run && sv_copy_count(c, &at, err))
+		return -1;
 	if (sv_copy_place(c, &at, name, err))
 		return -1;
 	sv_machine_warn_after(c->cli, m);

@@ -15,7 +15,9 @@ struct args {
 
 struct check {
 	struct sv_cli *cli;
-	struct sv_json json;
+	const struct args *args;
+	struct sv_json json; /* into `faults`: printed once the check is through */
+	struct sv_str faults;
 	uint64_t errors, leaks;
 	uint64_t shown; /* of the file at hand */
 };
@@ -110,36 +112,43 @@ static int check_chain(
 	return 0;
 }
 
-static int check_image(
-	struct check *c, const char *path, const struct sv_words *dirs, struct sv_err *err)
+static int put_document(struct check *c, const char *path, struct sv_err *err)
 {
-	uint64_t leaks = c->leaks;
+	struct sv_json j;
 
-	if (!c->cli->global.json)
-		return check_chain(c, path, dirs, err);
-	sv_doc_begin(c->cli, &c->json, "image.check");
-	sv_json_kstring(&c->json, "path", path);
-	sv_json_key(&c->json, "errors");
-	sv_json_array(&c->json);
-	if (check_chain(c, path, dirs, err))
-		return -1;
 	sv_json_end_array(&c->json);
-	sv_json_ku64(&c->json, "leaks", c->leaks - leaks);
-	sv_doc_end(c->cli, &c->json);
+	if (c->faults.failed)
+		return sv_fail_nomem(err);
+	sv_doc_begin(c->cli, &j, "image.check");
+	sv_json_kstring(&j, "path", path);
+	sv_json_key(&j, "errors");
+	sv_json_raw(&j, c->faults.data);
+	sv_json_ku64(&j, "leaks", c->leaks);
+	sv_doc_end(c->cli, &j);
 	return 0;
+}
+
+static int check_image(struct sv_cli *cli, const char *path, void *user, struct sv_err *err)
+{
+	struct check c = {.cli = cli, .args = user};
+	int rc;
+
+	sv_json_to_str(&c.json, &c.faults);
+	sv_json_array(&c.json);
+	rc = check_chain(&c, path, &c.args->vm.allow, err);
+	if (!rc && cli->global.json)
+		rc = put_document(&c, path, err);
+	sv_str_free(&c.faults);
+	if (rc)
+		return -1;
+	return c.errors ? SV_EXIT_FAULTS : SV_EXIT_OK;
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const struct args *a = args;
-	const struct sv_words *images = &a->vm.common.operands;
-	struct check c = {.cli = cli};
 
-	cli->out.one_line_json = images->n > 1;
-	for (size_t i = 0; i < images->n; i++)
-		if (check_image(&c, images->item[i], &a->vm.allow, err))
-			return -1;
-	return c.errors ? SV_EXIT_FAULTS : SV_EXIT_OK;
+	return sv_each(cli, &a->vm.common.operands, check_image, (void *)(uintptr_t)a, err);
 }
 
 static const struct sv_example examples[] = {

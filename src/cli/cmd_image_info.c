@@ -95,37 +95,38 @@ static int put_page(struct sv_cli *cli, struct sv_image *image, struct sv_err *e
 	return sv_grid_print(g, &cli->out, 2, err);
 }
 
-static int info(
-	struct sv_cli *cli, const char *path, const struct sv_words *dirs, struct sv_err *err)
+struct informing {
+	const struct args *args;
+	bool again; /* a blank line between two */
+};
+
+static int info(struct sv_cli *cli, const char *path, void *user, struct sv_err *err)
 {
+	struct informing *s = user;
 	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = NULL;
 	SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
 	struct sv_image_opts opts = {0};
 
-	if (sv_image_operand(cli, path, dirs, &allow, err))
+	if (sv_image_operand(cli, path, &s->args->vm.allow, &allow, err))
 		return -1;
 	opts.allow = allow;
 	if (sv_image_open(cli->host, path, &opts, &image, err))
 		return -1;
-	if (!cli->global.json)
-		return put_page(cli, image, err);
-	put_json(cli, image);
-	return 0;
+	if (cli->global.json) {
+		put_json(cli, image);
+		return SV_EXIT_OK;
+	}
+	if (s->again)
+		sv_out_nl(&cli->out);
+	s->again = true;
+	return put_page(cli, image, err);
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
-	const struct args *a = args;
-	const struct sv_words *images = &a->vm.common.operands;
+	struct informing s = {.args = args};
 
-	cli->out.one_line_json = images->n > 1;
-	for (size_t i = 0; i < images->n; i++) {
-		if (i && !cli->global.json)
-			sv_out_nl(&cli->out);
-		if (info(cli, images->item[i], &a->vm.allow, err))
-			return -1;
-	}
-	return SV_EXIT_OK;
+	return sv_each(cli, &s.args->vm.common.operands, info, &s, err);
 }
 
 static const struct sv_example examples[] = {

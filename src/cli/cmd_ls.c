@@ -20,6 +20,7 @@ struct ls {
 	struct sv_json json;
 	char *prefix; /* the place as it was asked for, without a '/' at its end */
 	size_t unreadable;
+	bool begun; /* the document */
 };
 
 /* ---- names only, in columns on a terminal ---- */
@@ -163,6 +164,24 @@ static int put_problem(
 	return 0;
 }
 
+static void begin_document(struct ls *ls)
+{
+	if (!ls->cli->global.json)
+		return;
+	ls->begun = true;
+	sv_doc_begin(ls->cli, &ls->json, "ls");
+	sv_json_key(&ls->json, "entries");
+	sv_json_array(&ls->json);
+}
+
+static void end_document(struct ls *ls)
+{
+	if (!ls->cli->global.json)
+		return;
+	sv_json_end_array(&ls->json);
+	sv_doc_end(ls->cli, &ls->json);
+}
+
 /* ---- the three ways to list ---- */
 
 static int enter(void *user, const struct sv_tree_item *item, struct sv_err *err)
@@ -181,6 +200,7 @@ static int list_folder(struct ls *ls, const struct sv_place *at, struct sv_err *
 
 	if (sv_entries_read(at->fs, at->ino, &e, err))
 		return -1;
+	begin_document(ls);
 	if (!ls->args->details && !ls->cli->global.json)
 		return put_names(ls, &e, err);
 	for (size_t i = 0; i < e.n && !sv_out_gone(&ls->cli->out); i++) {
@@ -208,30 +228,15 @@ static int list_place(struct ls *ls, const struct sv_place *at, struct sv_err *e
 	if (sv_fs_stat(at->fs, at->ino, &item.st, err))
 		return -1;
 	if (item.st.type != SV_FS_DIR) {
+		begin_document(ls);
 		item.path = item.name = sv_path_base(ls->prefix);
 		put_item(ls, &item);
 		return 0;
 	}
-	if (ls->args->recursive)
-		return sv_tree_walk(at->fs, at->ino, &ops, ls, &ls->cli->job, err);
-	return list_folder(ls, at, err);
-}
-
-static void begin_document(struct ls *ls)
-{
-	if (!ls->cli->global.json)
-		return;
-	sv_doc_begin(ls->cli, &ls->json, "ls");
-	sv_json_key(&ls->json, "entries");
-	sv_json_array(&ls->json);
-}
-
-static void end_document(struct ls *ls)
-{
-	if (!ls->cli->global.json)
-		return;
-	sv_json_end_array(&ls->json);
-	sv_doc_end(ls->cli, &ls->json);
+	if (!ls->args->recursive)
+		return list_folder(ls, at, err);
+	begin_document(ls);
+	return sv_tree_walk(at->fs, at->ino, &ops, ls, &ls->cli->job, err);
 }
 
 /* `ls VM`: which drives and volumes there are. */
@@ -267,9 +272,8 @@ static int list_inside(
 		return sv_fail_nomem(err);
 	for (size_t n = strlen(inside); n > 0 && strchr("/\\", inside[n - 1]); n--)
 		ls->prefix[n - 1] = 0;
-	begin_document(ls);
 	rc = list_place(ls, &at, err);
-	if (!rc)
+	if (ls->begun) /* also after an error: what was printed is a whole document */
 		end_document(ls);
 	return rc;
 }

@@ -7,35 +7,35 @@ struct args {
 	struct sv_vm_args vm;
 };
 
-static int show(struct sv_cli *cli, const char *path, const struct sv_words *allow,
-	bool *partly, struct sv_err *err)
+struct showing {
+	const struct args *args;
+	bool again; /* a blank line between two */
+};
+
+static int show(struct sv_cli *cli, const char *path, void *user, struct sv_err *err)
 {
+	struct showing *s = user;
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
 
-	if (sv_machine_open(cli, path, allow, &m, err))
+	if (sv_machine_open(cli, path, &s->args->vm.allow, &m, err))
 		return -1;
-	if (!sv_show_complete(m))
-		*partly = true;
-	if (!cli->global.json)
-		return sv_show_page(cli, m, err);
-	sv_show_json(cli, m);
-	return 0;
+	if (cli->global.json) {
+		sv_show_json(cli, m);
+	} else {
+		if (s->again)
+			sv_out_nl(&cli->out);
+		s->again = true;
+		if (sv_show_page(cli, m, err))
+			return -1;
+	}
+	return sv_show_complete(m) ? SV_EXIT_OK : SV_EXIT_PARTLY;
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
-	const struct args *a = args;
-	const struct sv_words *vms = &a->vm.common.operands;
-	bool partly = false;
+	struct showing s = {.args = args};
 
-	cli->out.one_line_json = vms->n > 1;
-	for (size_t i = 0; i < vms->n; i++) {
-		if (i && !cli->global.json)
-			sv_out_nl(&cli->out);
-		if (show(cli, vms->item[i], &a->vm.allow, &partly, err))
-			return -1;
-	}
-	return partly ? SV_EXIT_PARTLY : SV_EXIT_OK;
+	return sv_each(cli, &s.args->vm.common.operands, show, &s, err);
 }
 
 static const struct sv_example examples[] = {

@@ -68,7 +68,7 @@ static int pump(struct copying *k, const struct sv_tree_item *item, bool *ret_wh
 		if (sink->ops->write(sink, k->piece, got, off, err))
 			return -1;
 		k->c->bytes += got;
-		sv_job_progress(&k->c->cli->job, "copying", k->c->bytes, 0);
+		sv_job_progress(&k->c->cli->job, "copying", k->c->bytes, k->c->total);
 	}
 	*ret_whole = true;
 	return 0;
@@ -193,4 +193,35 @@ int sv_copy_place(
 	if (!piece)
 		return sv_fail_nomem(err);
 	return sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
+}
+
+/* ---- counting ---- */
+
+static int count_object(void *user, const struct sv_tree_item *item, struct sv_err *err)
+{
+	struct sv_copy *c = user;
+
+	(void)err;
+	if (item->st.type == SV_FS_FILE)
+		c->total += SV_MIN(item->st.size, UINT64_MAX - c->total);
+	return SV_TREE_ON;
+}
+
+/* The copy itself will tell. */
+static int ignore_problem(
+	void *user, const char *path, const struct sv_err *what, struct sv_err *err)
+{
+	(void)user;
+	(void)path;
+	(void)what;
+	(void)err;
+	return 0;
+}
+
+int sv_copy_count(struct sv_copy *c, const struct sv_place *from, struct sv_err *err)
+{
+	static const struct sv_tree_ops ops = {
+		.enter = count_object, .problem = ignore_problem};
+
+	return sv_tree_walk(from->fs, from->ino, &ops, c, &c->cli->job, err);
 }

@@ -111,6 +111,7 @@ int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words 
 
 	if (!m)
 		return sv_fail_nomem(err);
+	m->given = path;
 	if (sv_allow_words(cli, allow_dirs, &allow, err))
 		return -1;
 	if (sv_vm_open(cli->host, path, &m->vm, err)) {

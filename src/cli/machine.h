@@ -33,6 +33,7 @@ struct sv_machine_disk {
 };
 
 struct sv_machine {
+	const char *given; /* how the user named it; borrowed */
 	struct sv_vm *vm;
 	struct sv_machine_disk *disks; /* per vm->disks */
 	struct sv_guest *guest;

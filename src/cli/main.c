@@ -28,15 +28,20 @@ static void on_interrupt(int signal)
 		atomic_store(&job->cancel, true);
 }
 
-/* No SA_RESTART: a question that waits for an answer ends too. */
+/* No SA_RESTART: a question that waits for an answer ends too. What whoever started us ignores
+ * (nohup) stays ignored. */
 static void catch_signals(struct sv_job *job)
 {
 	static const int asked_to_stop[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
 
 	atomic_store(&interrupted_job, job);
-	for (size_t i = 0; i < SV_ARRAY_LEN(asked_to_stop); i++)
-		sigaction(asked_to_stop[i], &action, NULL);
+	for (size_t i = 0; i < SV_ARRAY_LEN(asked_to_stop); i++) {
+		struct sigaction old;
+
+		if (!sigaction(asked_to_stop[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(asked_to_stop[i], &action, NULL);
+	}
 	action = (struct sigaction){.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &action, NULL); /* writes fail with EPIPE: see sv_out_end */
 }

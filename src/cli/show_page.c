@@ -100,19 +100,24 @@ static const char *short_path(const struct sv_vm *vm, const char *path)
 	return path;
 }
 
-static void put_chain(struct sv_out *o, const struct sv_vm *vm, struct sv_image *image)
+/* The files of the disk, the newest first. */
+static int put_chain(
+	struct sv_out *o, const struct sv_vm *vm, struct sv_image *image, struct sv_err *err)
 {
+	static const struct sv_grid_col cols[] = {{NULL, .right = true}, {NULL}, {NULL}};
+	SV_CLEANUP(sv_grid_freep) struct sv_grid *g = sv_grid_new(cols, SV_ARRAY_LEN(cols));
+
 	for (size_t i = 0; i < sv_image_links(image); i++) {
 		const struct sv_image_link *link = sv_image_link(image, i);
 		char size[SV_SIZE_TEXT];
 
-		sv_out_spaces(o, INDENT + 2);
-		if (i)
-			sv_out_f(o, "over ");
-		sv_out_line(o, "%s  (%s%s%s, %s on the host)", short_path(vm, link->path),
-			link->format, *link->subformat ? " " : "", link->subformat,
-			sv_size_format(link->host_size, size));
+		sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(link->host_size, size));
+		sv_grid_add(g, SV_STYLE_NONE, "%s%s%s", link->format,
+			*link->subformat ? " " : "", link->subformat);
+		sv_grid_add(
+			g, SV_STYLE_NONE, "%s%s", i ? "over " : "", short_path(vm, link->path));
 	}
+	return sv_grid_print(g, o, INDENT + 2, err);
 }
 
 static const char *table_words(const struct sv_table *t)
@@ -126,6 +131,21 @@ static const char *table_words(const struct sv_table *t)
 		break;
 	}
 	return "no partition table";
+}
+
+static void put_problem(struct sv_out *o, const struct sv_err *e)
+{
+	char text[sizeof e->message + sizeof e->hint + 40], offset[32] = "";
+
+	if (e->has_offset)
+		snprintf(offset, sizeof offset,
+			"offset 0x%llx: ", (unsigned long long)e->offset);
+	snprintf(text, sizeof text, "%s%s%s%s", offset, e->message, *e->hint ? "; " : "",
+		e->hint);
+	sv_out_spaces(o, INDENT + 2);
+	sv_out_in(o, SV_STYLE_BAD, "!");
+	sv_out_f(o, " ");
+	sv_out_wrap(o, INDENT + 4, INDENT + 4, text);
 }
 
 static int put_disk(
@@ -143,16 +163,14 @@ static int put_disk(
 		sv_out_f(o, "  %s", m->vm->disks[i].id);
 	if (!d->image) {
 		sv_out_line(o, "  %s", short_path(m->vm, m->vm->disks[i].path));
-		sv_out_spaces(o, INDENT + 2);
-		sv_out_in(o, SV_STYLE_BAD, "!");
-		sv_out_f(o, " ");
-		sv_out_wrap(o, INDENT + 4, INDENT + 4, d->problem.message);
+		put_problem(o, &d->problem);
 		return 0;
 	}
 	sv_out_line(o, "  %s, %s",
 		sv_size_format(sv_image_link(d->image, 0)->virtual_size, size),
 		table_words(&g->table));
-	put_chain(o, m->vm, d->image);
+	if (put_chain(o, m->vm, d->image, err))
+		return -1;
 	if (g->problem && *g->problem) {
 		sv_out_spaces(o, INDENT + 2);
 		sv_out_in(o, SV_STYLE_WARN, "!");
@@ -197,22 +215,36 @@ static void put_os(struct sv_out *o, const struct sv_guest_os *os)
 	sv_out_nl(o);
 }
 
-/* A full system volume is why most people are here: say what helps. */
+/* The system's volume; where no system was recognised, the only one that can be read. */
+static const struct sv_guest_volume *main_volume(const struct sv_guest *g)
+{
+	const struct sv_guest_volume *only = NULL;
+
+	if (g->system_volume >= 0)
+		return &g->volumes[g->system_volume];
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		if (g->volumes[i].readable && only)
+			return NULL;
+		if (g->volumes[i].readable)
+			only = &g->volumes[i];
+	}
+	return only;
+}
+
+/* A full volume is why most people are here: say what helps. */
 static void propose(struct sv_cli *cli, const struct sv_machine *m)
 {
-	const struct sv_guest_volume *v;
+	const struct sv_guest_volume *v = main_volume(m->guest);
 
-	if (m->guest->system_volume < 0 || cli->out.plain || cli->global.quiet)
-		return;
-	v = &m->guest->volumes[m->guest->system_volume];
-	if (!v->readable || v->info.used / 100 < v->info.size / 10000 * NEARLY_FULL)
+	if (!v || cli->out.plain || cli->global.quiet || !v->readable ||
+		v->info.used / 100 < v->info.size / 10000 * NEARLY_FULL)
 		return;
 	sv_out_nl(&cli->out);
 	sv_out_spaces(&cli->out, INDENT);
 	sv_out_line(&cli->out, "%s is nearly full. To give it more room:",
 		v->mount && *v->mount ? v->mount : v->id);
 	sv_out_spaces(&cli->out, INDENT + 2);
-	sv_out_command(&cli->out, "sharevm extend ", m->vm->config, " --by 40G");
+	sv_out_command(&cli->out, "sharevm extend ", m->given, " --by 40G");
 }
 
 int sv_show_page(struct sv_cli *cli, const struct sv_machine *m, struct sv_err *err)
@@ -228,9 +260,14 @@ int sv_show_page(struct sv_cli *cli, const struct sv_machine *m, struct sv_err *
 
 bool sv_show_complete(const struct sv_machine *m)
 {
+	const struct sv_guest *g = m->guest;
+
 	for (size_t i = 0; i < m->vm->n_disks; i++)
-		if (!m->disks[i].image ||
-			(m->guest->disks[i].problem && *m->guest->disks[i].problem))
+		if (!m->disks[i].image || (g->disks[i].problem && *g->disks[i].problem))
+			return false;
+	for (size_t i = 0; i < g->n_volumes; i++)
+		if (g->volumes[i].problem_code != SV_OK &&
+			g->volumes[i].problem_code != SV_UNSUPPORTED)
 			return false;
 	return true;
 }

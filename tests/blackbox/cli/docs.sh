@@ -6,8 +6,8 @@
 gendoc=$1
 man=$2
 completions=$3
-# shellcheck source=tests/blackbox/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/blackbox/cli/checks.sh
+. "$(dirname "$0")/checks.sh"
 
 warnings() { { groff -man -Tutf8 -ww "$1" >/dev/null; } 2>&1; }
 if command -v groff >/dev/null; then

@@ -3,8 +3,8 @@
 # Every help screen fits 24 lines of 80 columns, begins with examples, and goes to stdout.
 #   help.sh GENDOC
 gendoc=$1
-# shellcheck source=tests/blackbox/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/blackbox/cli/checks.sh
+. "$(dirname "$0")/checks.sh"
 
 screen() {
 	[ "$(wc -l <out)" -le 24 ] || bad "$1: $(wc -l <out) lines"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Usage errors: exit code 2, nothing on stdout, the word that is wrong, and what was meant.
-# shellcheck source=tests/blackbox/cli/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/blackbox/cli/checks.sh
+. "$(dirname "$0")/checks.sh"
 
 # A string as Python prints it.
 quoted() { case $1 in *\'*) printf '"%s"' "$1" ;; *) printf "'%s'" "$1" ;; esac; }

@@ -44,3 +44,35 @@ is() {
 	got=$(field "$1" "$2")
 	[ "$got" = "$3" ] || bad "$1: $2 is $got, not $3"
 }
+
+# on_terminal INPUT WORD...: runs the words on a terminal of 80 columns of its own and types
+# INPUT (printf's escapes) when it is asked. What was shown is in the file out, the exit code
+# in $code.
+on_terminal() {
+	typed=$1 code=0
+	shift
+	python3 - "$typed" "$@" >"$tmp/out" 2>"$tmp/err" <<'PY' || code=$?
+import fcntl, os, pty, struct, sys, termios
+
+answer = sys.argv[1].encode().decode("unicode_escape").encode()
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.execvp(sys.argv[2], sys.argv[2:])
+shown = b""
+while True:
+    try:
+        piece = os.read(fd, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    shown += piece
+    if answer and (b"/n] " in shown or b"/N] " in shown):
+        os.write(fd, answer)
+        answer = b""
+status = os.waitpid(pid, 0)[1]
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(status))
+PY
+}
