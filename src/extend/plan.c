@@ -9,7 +9,6 @@
 #include "base/str.h"
 #include "fs/grow.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define COPY_RATE      (400 * SV_MIB) /* bytes a second; an estimate for a person, no promise */
@@ -200,112 +199,7 @@ static int check_file_system(const struct sv_extend *x, struct sv_job *job,
 	return sv_err_path(err, sv_dev_name(sv_target_disk(t)->dev));
 }
 
-/* ---- what a person reads ---- */
-
-__attribute__((format(printf, 4, 5))) static int add_step(
-	struct sv_extend_plan *p, const char *name, struct sv_err *err, const char *fmt, ...)
-{
-	struct sv_extend_step *grown = realloc(p->steps, (p->n_steps + 1) * sizeof *p->steps),
-			      *s;
-	va_list ap;
-
-	if (!grown)
-		return sv_fail_nomem(err);
-	p->steps = grown;
-	s = &grown[p->n_steps];
-	s->name = strdup(name);
-	va_start(ap, fmt);
-	if (vasprintf(&s->detail, fmt, ap) < 0)
-		s->detail = NULL;
-	va_end(ap);
-	p->n_steps++;
-	return s->name && s->detail ? 0 : sv_fail_nomem(err);
-}
-
-static const char *mode_sentence(const struct sv_extend_plan *p)
-{
-	if (p->mode == SV_EXTEND_IN_PLACE)
-		return "change the disk itself; its old bytes go to an undo file first";
-	if (p->mode == SV_EXTEND_LINKED)
-		return "make a new disk that reads from the original and keeps only changes";
-	return p->reflink ? "copy the disk; the copy shares the host's blocks"
-			  : "copy the disk; only the parts that hold data";
-}
-
-static int describe(struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err)
-{
-	struct sv_extend_plan *p = &x->plan;
-	const struct sv_target *t = &x->target;
-	struct sv_image *image = sv_target_image(t);
-	const struct sv_image_link *leaf = sv_image_link(image, 0);
-	size_t snapshots = sv_image_links(image) - 1;
-	char from[SV_SIZE_TEXT], to[SV_SIZE_TEXT], vfrom[SV_SIZE_TEXT], vto[SV_SIZE_TEXT];
-
-	sv_size_format(p->from, from);
-	sv_size_format(p->to, to);
-	sv_size_format(p->volume_from, vfrom);
-	sv_size_format(p->volume_to, vto);
-	if (add_step(p, "machine", err, "%s is switched off: no lock, no saved state",
-		    p->vm_name) < 0 ||
-		add_step(p, "disk", err, "%s: %s%s%s, from %s to %s", t->vm->disks[t->disk].id,
-			leaf->format, *leaf->subformat ? " " : "", leaf->subformat, from,
-			to) < 0 ||
-		(snapshots && add_step(p, "snapshots", err,
-				      "the disk is a chain of %zu files; the newest state is "
-				      "extended, the older ones stay with the original",
-				      snapshots + 1) < 0) ||
-		add_step(p, "new disk", err, "%s", mode_sentence(p)) < 0 ||
-		(sv_target_volume(t)->number &&
-			add_step(p, "partition", err, "partition %u from %s to %s",
-				sv_target_volume(t)->number, vfrom, vto) < 0) ||
-		add_step(p, "file system", err, "%s on %s grows to fill it%s%s", fs->type,
-			p->volume, *fs->note ? "; " : "", fs->note) < 0)
-		return -1;
-	for (size_t i = 0; i < t->n_images && p->mode != SV_EXTEND_IN_PLACE; i++) {
-		if (i != t->disk && add_step(p, "other disk", err,
-					    "%s: the new machine gets its own changes file",
-					    t->vm->disks[i].id) < 0)
-			return -1;
-	}
-	if (add_step(p, "check", err, "the result is opened again and compared%s",
-		    x->quick ? "; --quick: the bitmap is not checked against all files" : "") <
-		0)
-		return -1;
-	return p->mode == SV_EXTEND_IN_PLACE
-		       ? 0
-		       : add_step(p, "publish", err, "the finished folder gets its name");
-}
-
-static int warn(struct sv_extend *x, struct sv_err *err)
-{
-	struct sv_extend_plan *p = &x->plan;
-
-	if (p->mode == SV_EXTEND_LINKED &&
-		(sv_list_add(&p->warnings, &p->n_warnings, err,
-			 "do not start the original any more: the new disk reads from it, and is "
-			 "worth nothing once it changes (going back is deleting the new folder)") <
-				0 ||
-			sv_list_add(&p->warnings, &p->n_warnings, err,
-				"a linked VMDK that is larger than its original is not yet "
-				"verified in VMware; QEMU opens it") < 0))
-		return -1;
-	if (p->mode != SV_EXTEND_LINKED && p->mode != SV_EXTEND_IN_PLACE &&
-		x->target.n_images > 1 &&
-		sv_list_add(&p->warnings, &p->n_warnings, err,
-			"the other disks of the new machine read from the original's: do not "
-			"start the original any more, or copy them too") < 0)
-		return -1;
-	if (p->mode == SV_EXTEND_IN_PLACE &&
-		sv_list_add(&p->warnings, &p->n_warnings, err,
-			"the original disk is changed; rollback works until it is first used") <
-			0)
-		return -1;
-	if (*sv_target_disk(&x->target)->table.warning &&
-		sv_list_add(&p->warnings, &p->n_warnings, err, "%s",
-			sv_target_disk(&x->target)->table.warning) < 0)
-		return -1;
-	return 0;
-}
+/* ---- the whole ---- */
 
 static int fill_sizes(struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err)
 {
@@ -346,9 +240,9 @@ static int make_plan(struct sv_extend *x, const struct sv_extend_request *req,
 						    x->derive, x->target.size, err) < 0)
 		return -1;
 	if (check_file_system(x, job, &fs, err) < 0 || fill_sizes(x, &fs, err) < 0 ||
-		check_space(x, err) < 0 || describe(x, &fs, err) < 0)
+		check_space(x, err) < 0)
 		return -1;
-	return warn(x, err);
+	return sv_plan_describe(x, &fs, err);
 }
 
 int sv_extend_open(struct sv_host *host, const struct sv_extend_request *req,

@@ -7,6 +7,7 @@
 #include "extend/guest_edit.h"
 #include "extend/manifest.h"
 #include "extend/target.h"
+#include "fs/grow.h"
 
 struct sv_extend {
 	struct sv_host *host;
@@ -33,6 +34,9 @@ void sv_list_free(char **list, size_t n);
 
 /* Was this volume's dirty flag set by an extension of ours, and is the disk unchanged since? */
 bool sv_dirty_is_ours(struct sv_host *host, const struct sv_target *t);
+
+/* plan_text.c: fills the plan's steps and warnings. */
+int sv_plan_describe(struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err);
 
 /* folder.c: builds and publishes a linked or copied result. */
 int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
