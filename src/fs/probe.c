@@ -4,8 +4,8 @@
  * that cannot be read is still named. A signature alone is believed only where it is long or
  * where other fields agree with it, because boot code and leftovers look like many things.
  *
- * Sources: the formats' own documents; the offsets are those that libblkid documents in its
- * manual and that its tests use. Only the first 72 KiB and the end of the volume are read.
+ * Sources: the formats' own documents, named at the functions where they are more than a
+ * signature. Only the first 72 KiB and the end of the volume are read.
  */
 #include "fs/fs.h"
 

@@ -33,7 +33,7 @@ __attribute__((format(printf, 1, 2))) static inline int run(const char *fmt, ...
 static inline void need_tool(const char *name)
 {
 	if (run("command -v %s >/dev/null", name) != 0) {
-		print_message("skipped: %s is not installed\n", name);
+		print_message("skip: %s is not installed\n", name);
 		skip();
 	}
 }

@@ -158,7 +158,7 @@ static inline void need_fuse(void)
 {
 	need_tool("ntfs-3g");
 	if (geteuid() != 0 || access("/dev/fuse", W_OK) != 0) {
-		print_message("skipped: no /dev/fuse, or not root\n");
+		print_message("skip: no /dev/fuse (or not root)\n");
 		skip();
 	}
 }

@@ -52,7 +52,7 @@ static inline void disk_fixture(struct fixture *f)
 	need_tool("ntfs-3g");
 	need_tool("sfdisk");
 	if (geteuid() != 0 || access("/dev/fuse", W_OK) != 0) {
-		print_message("skipped: no /dev/fuse, or not root\n");
+		print_message("skip: no /dev/fuse (or not root)\n");
 		skip();
 	}
 	fixture_make(f);

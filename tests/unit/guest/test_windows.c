@@ -253,7 +253,7 @@ static void reads_the_facts_of_real_hives(void **state)
 
 	(void)state;
 	if (!corpus || run("test -f '%s/plaso/SYSTEM.xz'", corpus) != 0) {
-		print_message("skipped: SHAREVM_CORPUS names no corpus\n");
+		print_message("skip: no corpus folder (SHAREVM_CORPUS)\n");
 		skip();
 	}
 	disk_fixture(&f);
