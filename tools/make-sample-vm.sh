@@ -185,7 +185,7 @@ format_volume() {
 }
 
 unmount() {
-	umount "$work/mnt" 2>/dev/null || fusermount -u "$work/mnt"
+	"$here/unmount-ntfs.sh" "$work/mnt"
 	wait "$mounter" # the volume is whole only when ntfs-3g has ended
 	mounter=
 }

@@ -217,7 +217,7 @@ judge_files_mount() {
 	done
 	code=0
 	python3 "$top/tools/check-manifest.py" "$tmp/mnt" "$2" || code=$?
-	umount "$tmp/mnt" 2>/dev/null || fusermount -u "$tmp/mnt"
+	"$top/tools/unmount-ntfs.sh" "$tmp/mnt"
 	wait $mounter || :
 	return $code
 }

@@ -109,7 +109,7 @@ folder_times() { (cd "$1" && find . -mindepth 1 -type d -printf '%P %TY-%Tm-%Td 
 folder_times mnt >times.mnt
 folder_times tar.d/* >times.tar
 check "and the times of folders" cmp times.mnt times.tar
-umount mnt
+"$top/tools/unmount-ntfs.sh" mnt
 untouched
 
 # ---- extend, verify, rollback ----

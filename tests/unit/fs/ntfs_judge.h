@@ -256,7 +256,7 @@ static inline void in_mount(const struct fixture *f, const char *script)
 	fprintf(out, "set -eu\ncd '%s/mnt'\n%s", f->dir, script);
 	assert_int_equal(fclose(out), 0);
 	if (run("bash '%s' >&2", path) != 0) {
-		run("umount '%s/mnt'", f->dir);
+		run("\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" '%s/mnt'", f->dir);
 		fail_msg("the volume cannot be filled");
 	}
 }
@@ -270,7 +270,7 @@ static inline void set_in_mount(const struct fixture *f, const char *name, const
 	snprintf(path, sizeof path, "%s/mnt/%s", f->dir, name);
 	if (lsetxattr(path, attr, value, n, 0) < 0) {
 		perror(attr);
-		run("umount '%s/mnt'", f->dir);
+		run("\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" '%s/mnt'", f->dir);
 		fail_msg("%s of %s cannot be set", attr, name);
 	}
 }
@@ -286,7 +286,7 @@ static inline char *unmount_ntfs(const struct fixture *f)
 	mounted.n = 0;
 	mounted.root_len = strlen(path);
 	rc = nftw(path, add_mounted, 16, FTW_PHYS);
-	assert_int_equal(run("umount '%s'", path), 0);
+	assert_int_equal(run("\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" '%s'", path), 0);
 	assert_int_equal(rc, 0);
 	return join_sorted(mounted.v, mounted.n);
 }

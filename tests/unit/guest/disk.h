@@ -31,7 +31,7 @@ static inline void make_disk(const struct fixture *f, const char *label)
 		"mkdir mnt; ntfs-3g p2 mnt; config=mnt/Windows/System32/config\n"
 		"mkdir -p $config mnt/Users/Zoë; echo hello >mnt/Users/Zoë/note.txt\n"
 		"for h in SYSTEM SOFTWARE; do [ -f $h ] || echo none >$h; cp $h $config; done\n"
-		"umount mnt\n"
+		"\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" mnt\n"
 		"dd if=p1 of=image bs=1M seek=1 conv=notrunc,sparse status=none\n"
 		"dd if=p2 of=image bs=1M seek=17 conv=notrunc,sparse status=none\n"
 		"printf '\\353X\\220-FVE-FS-' | dd of=image bs=1M seek=145 conv=notrunc "
