@@ -29,6 +29,7 @@ struct check {
 	/* second walk; sectors */
 	uint64_t unit;
 	uint64_t window, window_end;
+	size_t map_bytes; /* of each bitmap */
 	uint8_t *grains, *used;
 };
 
@@ -333,8 +334,8 @@ static int find_leaks(struct check *c, struct sv_err *err)
 
 static int check_window(struct check *c, struct sv_err *err)
 {
-	memset(c->grains, 0, CHECK_BITMAP);
-	memset(c->used, 0, CHECK_BITMAP);
+	memset(c->grains, 0, c->map_bytes);
+	memset(c->used, 0, c->map_bytes);
 	if (mark_grains(c, err) < 0)
 		return -1;
 	mark_all_metadata(c);
@@ -343,10 +344,17 @@ static int check_window(struct check *c, struct sv_err *err)
 
 static int second_walk(struct check *c, struct sv_err *err)
 {
-	uint64_t step = CHECK_BITMAP * 8 * c->unit;
+	uint64_t all = sv_div_up(sv_div_up(c->size, c->unit), 8);
+	sv_autofree uint8_t *grains = NULL;
+	sv_autofree uint8_t *used = NULL;
 
+	c->map_bytes = (size_t)SV_MIN(all, CHECK_BITMAP);
+	c->grains = grains = malloc(c->map_bytes);
+	c->used = used = malloc(c->map_bytes);
+	if (!grains || !used)
+		return sv_fail_nomem(err);
 	for (c->window = 0; c->window < c->size && !too_many(c); c->window = c->window_end) {
-		c->window_end = SV_MIN(c->size, c->window + step);
+		c->window_end = SV_MIN(c->size, c->window + c->map_bytes * 8 * c->unit);
 		if (check_window(c, err) < 0)
 			return -1;
 		sv_job_progress(c->job, "checking grains", c->window_end, c->size);
@@ -374,8 +382,6 @@ static int load_redundant(struct check *c, struct sv_err *err)
 int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err)
 {
-	sv_autofree uint8_t *grains = malloc(CHECK_BITMAP);
-	sv_autofree uint8_t *used = malloc(CHECK_BITMAP);
 	struct check c = {
 		.s = s,
 		.path = path,
@@ -385,13 +391,9 @@ int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 		.errors_before = faults->errors,
 		.n_grains = sv_div_up(s->h.capacity, s->h.grain),
 		.unit = s->h.grain,
-		.grains = grains,
-		.used = used,
 	};
 	int rc;
 
-	if (!grains || !used)
-		return sv_fail_nomem(err);
 	rc = s->h.rgd_at ? load_redundant(&c, err) : 0;
 	if (!rc)
 		rc = first_walk(&c, err);

@@ -120,6 +120,8 @@ static bool clear_entries(const struct sv_vmdk_sparse *s, uint64_t table, uint32
 static int read_table(struct sv_vmdk_sparse *s, uint64_t table, uint32_t entries[SV_VMDK_GTES],
 	struct sv_err *err)
 {
+	if (sv_vmdk_sparse_check_table(s, table, false, err) < 0)
+		return -1;
 	return sv_vmdk_tables_get(s->tables, s->file, s->id, table, s->gd[table] * SV_SECTOR, 0,
 		SV_VMDK_GTES, entries, err);
 }
@@ -148,7 +150,11 @@ static int clear_last_table(struct sv_vmdk_sparse *s, struct sv_err *err)
 		return 0;
 	if (write_table(s, s->gd[last], entries, err) < 0)
 		return -1;
-	return s->rgd && s->rgd[last] ? write_table(s, s->rgd[last], entries, err) : 0;
+	if (!s->rgd || !s->rgd[last])
+		return 0;
+	return sv_vmdk_sparse_check_table(s, last, true, err) < 0
+		       ? -1
+		       : write_table(s, s->rgd[last], entries, err);
 }
 
 /* ---- moving the tables ---- */

@@ -130,14 +130,18 @@ static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off
 	return 0;
 }
 
-static int check_table(const struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *err)
+int sv_vmdk_sparse_check_table(
+	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err)
 {
-	if (sv_in_range(s->gd[table] * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->file)))
+	uint32_t sector = redundant ? s->rgd[table] : s->gd[table];
+	uint64_t directory = redundant ? s->h.rgd_at : s->h.gd_at;
+
+	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->file)))
 		return 0;
 	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
-		s->h.gd_at * SV_SECTOR + table * 4,
-		"grain directory entry %llu is sector %u, the file has %llu",
-		(unsigned long long)table, s->gd[table],
+		directory * SV_SECTOR + table * 4,
+		"%sgrain directory entry %llu is sector %u, the file has %llu",
+		redundant ? "redundant " : "", (unsigned long long)table, sector,
 		(unsigned long long)(sv_dev_size(s->file) / SV_SECTOR));
 }
 
@@ -207,7 +211,7 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 		*ret = run;
 		return 0;
 	}
-	if (check_table(s, table, err) < 0)
+	if (sv_vmdk_sparse_check_table(s, table, false, err) < 0)
 		return -1;
 	if (holes && max > s->table_span && tables_in_hole(s, table, off, max, &empty, err) < 0)
 		return -1;

@@ -42,6 +42,10 @@ SV_DEFINE_CLEANUP(struct sv_vmdk_sparse, sv_vmdk_sparse_close)
 int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, bool holes,
 	struct sv_run *ret, struct sv_err *err);
 
+/* Does a table that a directory names lie in the file? SV_CORRUPT at the directory's entry. */
+int sv_vmdk_sparse_check_table(
+	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err);
+
 /*
  * Writes (zeros for NULL bytes). A new grain is written in this order: data, table entry,
  * redundant table entry; before the first of them the unclean-shutdown flag is set and

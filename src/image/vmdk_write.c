@@ -18,9 +18,12 @@ static int set_flag(struct sv_vmdk_sparse *s, uint8_t value, struct sv_err *err)
 	return sv_dev_write(s->file, &value, 1, SV_VMDK_UNCLEAN_AT, err);
 }
 
-/* Before the first change of a table: a power cut must find the flag set. */
-static int begin_change(struct sv_vmdk_sparse *s, struct sv_err *err)
+/* Before a table changes: the copies must be where they can be written, and a power cut must
+ * find the flag set. */
+static int begin_change(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *err)
 {
+	if (s->rgd && s->rgd[table] && sv_vmdk_sparse_check_table(s, table, true, err) < 0)
+		return -1;
 	s->dirty = true;
 	if (s->flagged)
 		return 0;
@@ -161,7 +164,7 @@ static int write_fresh(struct sv_vmdk_sparse *s, const struct fresh *f, struct s
 	unsigned n = (unsigned)sv_div_up(f->off % s->grain_bytes + f->len, s->grain_bytes);
 	uint32_t entries[SV_VMDK_GTES];
 
-	if (begin_change(s, err) < 0)
+	if (begin_change(s, table, err) < 0)
 		return -1;
 	if (!s->gd[table] && make_table(s, table, err) < 0)
 		return -1;
@@ -234,7 +237,7 @@ static int mark_zero(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len, struc
 	unsigned n = (unsigned)sv_div_up(len, s->grain_bytes);
 	uint32_t entries[SV_VMDK_GTES];
 
-	if (begin_change(s, err) < 0 || (!s->gd[table] && make_table(s, table, err) < 0))
+	if (begin_change(s, table, err) < 0 || (!s->gd[table] && make_table(s, table, err) < 0))
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		entries[i] = 1;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A hosted sparse extent in memory: mapped, read, checked, written, discarded and grown. What
+ * the check calls sound must stay sound, and read back as it was written.
+ */
+#include "image/vmdk_check.h"
+#include "image/vmdk_sparse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+#define MEMORY     (64U << 20)
+#define STEPS      2000 /* runs of one walk */
+#define INPUT_MAX  (1U << 20)
+#define READ_CHUNK 8192
+
+static void require(bool held)
+{
+	if (!held)
+		abort();
+}
+
+static void must_say(const struct sv_err *err)
+{
+	require(err->code != SV_OK && err->code != SV_INTERNAL && *err->message);
+}
+
+static struct sv_dev *load(const uint8_t *bytes, size_t n)
+{
+	struct sv_dev *d = sv_sparse_open(n, MEMORY, "input", NULL);
+
+	require(d && sv_dev_write(d, bytes, n, 0, NULL) == 0);
+	return d;
+}
+
+static void walk(struct sv_vmdk_sparse *s, bool holes)
+{
+	uint64_t size = s->h.capacity * SV_SECTOR, off = 0;
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t buf[READ_CHUNK];
+	struct sv_run run;
+
+	for (int i = 0; i < STEPS && off < size; i++) {
+		if (sv_vmdk_sparse_map(s, off, size - off, holes, &run, &err) < 0) {
+			must_say(&err);
+			run.length = s->grain_bytes - off % s->grain_bytes;
+		} else {
+			require(run.length && run.length <= size - off);
+			if (run.kind == SV_RUN_DATA)
+				require(sv_dev_read(run.dev, buf,
+						SV_MIN(run.length, sizeof buf), run.host_offset,
+						NULL) == 0);
+		}
+		off += run.length;
+	}
+}
+
+/* Errors and leaks; UINT64_MAX where the check could not be made. */
+static uint64_t check(struct sv_vmdk_sparse *s)
+{
+	struct sv_image_faults faults = {0};
+	struct sv_err err = SV_ERR_INIT;
+
+	if (sv_vmdk_check_sparse(s, "input", &faults, NULL, &err) < 0) {
+		must_say(&err);
+		return UINT64_MAX;
+	}
+	return faults.errors;
+}
+
+static bool reads(struct sv_vmdk_sparse *s, uint8_t *buf, uint64_t n, uint64_t off)
+{
+	struct sv_run run;
+
+	for (uint64_t done = 0; done < n; done += run.length) {
+		if (sv_vmdk_sparse_map(s, off + done, n - done, false, &run, NULL) < 0)
+			return false;
+		if (run.kind != SV_RUN_DATA)
+			memset(buf + done, 0, run.length);
+		else if (sv_dev_read(run.dev, buf + done, run.length, run.host_offset, NULL) <
+			 0)
+			return false;
+	}
+	return true;
+}
+
+/* A write and a discard at a place that the input chooses. */
+static void change(struct sv_vmdk_sparse *s, uint64_t place, bool sound)
+{
+	uint64_t size = s->h.capacity * SV_SECTOR, off = place % size;
+	uint8_t data[3000], got[sizeof data];
+	uint64_t n = SV_MIN(size - off, sizeof data);
+	struct sv_err err = SV_ERR_INIT;
+
+	memset(data, 0xd7, sizeof data);
+	if (sv_vmdk_sparse_write(s, data, n, off, &err) < 0) {
+		must_say(&err);
+		require(!sound || err.code == SV_NOSPACE || err.code == SV_NOMEM);
+		return;
+	}
+	if (sound) {
+		require(reads(s, got, n, off));
+		require(!memcmp(got, data, n));
+	}
+	if (sv_vmdk_sparse_discard(s, off + n / 2, n - n / 2, &err) < 0)
+		must_say(&err);
+	else if (sound)
+		require(reads(s, got, n, off) && sv_is_zero(got + n / 2, n - n / 2));
+	sv_vmdk_sparse_flush(s, &err);
+}
+
+static void grow(struct sv_vmdk_sparse *s, bool sound)
+{
+	uint64_t old = s->h.capacity, more = old + old / 2 + 77;
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t before[READ_CHUNK], after[READ_CHUNK];
+	uint64_t n = SV_MIN(old * SV_SECTOR, sizeof before);
+	bool read = reads(s, before, n, 0);
+
+	/* what libFuzzer has memory for */
+	if (sv_vmdk_tables(more, s->h.grain) > 4096)
+		return;
+	if (sv_vmdk_sparse_grow(s, more, NULL, 0, &err) < 0) {
+		must_say(&err);
+		return;
+	}
+	require(s->h.capacity == more);
+	if (!sound)
+		return;
+	require(check(s) == 0);
+	require(read && reads(s, after, n, 0) && !memcmp(before, after, n));
+	require(reads(s, after, SV_SECTOR, old * SV_SECTOR) && sv_is_zero(after, SV_SECTOR));
+}
+
+static void run(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n)
+{
+	bool sound = check(s) == 0;
+
+	walk(s, false);
+	walk(s, true);
+	require(sv_vmdk_sparse_allocated(s) <= s->h.capacity * SV_SECTOR);
+	for (size_t i = 0; i < 4 && n >= 8 * (i + 1); i++) {
+		uint64_t place;
+
+		memcpy(&place, bytes + n - 8 * (i + 1), 8);
+		change(s, place, sound);
+	}
+	require(!sound || check(s) == 0);
+	grow(s, sound);
+	walk(s, true);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct sv_vmdk_tables *tables;
+	struct sv_vmdk_sparse *s;
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *file;
+
+	if (n > INPUT_MAX)
+		return 0;
+	file = load(bytes, n);
+	tables = sv_vmdk_tables_new(NULL);
+	require(tables != NULL);
+	s = sv_vmdk_sparse_open(file, tables, 0, true, &err);
+	if (s)
+		run(s, bytes, n);
+	else
+		must_say(&err);
+	sv_vmdk_sparse_close(s);
+	sv_vmdk_tables_free(tables);
+	sv_dev_close(file);
+	return 0;
+}
