@@ -162,7 +162,49 @@ static int first_walk(struct check *c, struct sv_err *err)
 	return 0;
 }
 
-/* ---- tables that overlap each other ---- */
+/* ---- metadata that overlaps ---- */
+
+struct region {
+	uint64_t sector, n;
+	const char *what;
+};
+
+enum { REGIONS = 4 };
+
+static void list_regions(const struct check *c, struct region ret[REGIONS])
+{
+	const struct sv_vmdk_header *h = &c->s->h;
+	uint64_t directory = sv_vmdk_directory_sectors(c->s->n_tables);
+
+	ret[0] = (struct region){0, 1, "the header"};
+	ret[1] =
+		(struct region){h->desc_at, h->desc_at ? h->desc_sectors : 0, "the descriptor"};
+	ret[2] = (struct region){h->gd_at, directory, "the grain directory"};
+	ret[3] = (struct region){
+		h->rgd_at, c->rgd ? directory : 0, "the redundant grain directory"};
+}
+
+static void check_regions(struct check *c, const struct region regions[REGIONS])
+{
+	for (size_t i = 0; i < REGIONS; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (sv_overlaps(regions[i].sector, regions[i].n, regions[k].sector,
+				    regions[k].n))
+				sv_vmdk_fault(c->faults, c->path, regions[i].sector * SV_SECTOR,
+					"%s lies over %s", regions[i].what, regions[k].what);
+		}
+	}
+}
+
+static void check_table_place(
+	struct check *c, const struct region regions[REGIONS], uint32_t sector)
+{
+	for (size_t i = 0; i < REGIONS; i++) {
+		if (sv_overlaps(sector, SV_VMDK_GT_SECTORS, regions[i].sector, regions[i].n))
+			sv_vmdk_fault(c->faults, c->path, sector * SV_SECTOR,
+				"a grain table lies over %s", regions[i].what);
+	}
+}
 
 static int compare_sectors(const void *a, const void *b)
 {
@@ -182,19 +224,23 @@ static size_t collect(const struct check *c, const uint32_t *gd, uint32_t *out)
 	return n;
 }
 
-static int check_table_overlaps(struct check *c, struct sv_err *err)
+static int check_metadata(struct check *c, struct sv_err *err)
 {
 	sv_autofree uint32_t *all = malloc((size_t)c->s->n_tables * 2 * sizeof *all);
+	struct region regions[REGIONS];
 	size_t n;
 
 	if (!all)
 		return sv_fail_nomem(err);
+	list_regions(c, regions);
+	check_regions(c, regions);
 	n = collect(c, c->s->gd, all);
 	n += collect(c, c->rgd, all + n);
 	if (n)
 		qsort(all, n, sizeof *all, compare_sectors);
-	for (size_t i = 1; i < n && !too_many(c); i++) {
-		if (all[i] - all[i - 1] < SV_VMDK_GT_SECTORS)
+	for (size_t i = 0; i < n && !too_many(c); i++) {
+		check_table_place(c, regions, all[i]);
+		if (i && all[i] - all[i - 1] < SV_VMDK_GT_SECTORS)
 			sv_vmdk_fault(c->faults, c->path, all[i] * SV_SECTOR,
 				"two grain tables overlap");
 	}
@@ -398,7 +444,7 @@ int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 	if (!rc)
 		rc = first_walk(&c, err);
 	if (!rc)
-		rc = check_table_overlaps(&c, err);
+		rc = check_metadata(&c, err);
 	if (!rc)
 		rc = second_walk(&c, err);
 	free(c.rgd);

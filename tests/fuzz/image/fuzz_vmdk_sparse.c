@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A hosted sparse extent in memory: mapped, read, checked, written, discarded and grown. What
- * the check calls sound must stay sound, and read back as it was written.
+ * A hosted sparse extent in memory, with or without something below it: mapped, read, checked,
+ * written, discarded and grown. What the check calls sound must stay sound, and read back as
+ * it was written.
  */
 #include "image/vmdk_check.h"
 #include "image/vmdk_sparse.h"
@@ -78,7 +79,8 @@ static bool reads(struct sv_vmdk_sparse *s, uint8_t *buf, uint64_t n, uint64_t o
 		if (sv_vmdk_sparse_map(s, off + done, n - done, false, &run, NULL) < 0)
 			return false;
 		if (run.kind != SV_RUN_DATA)
-			memset(buf + done, 0, run.length);
+			memset(buf + done, run.kind == SV_RUN_ABSENT && *s->below ? 0x5b : 0,
+				run.length);
 		else if (sv_dev_read(run.dev, buf + done, run.length, run.host_offset, NULL) <
 			 0)
 			return false;
@@ -86,40 +88,75 @@ static bool reads(struct sv_vmdk_sparse *s, uint8_t *buf, uint64_t n, uint64_t o
 	return true;
 }
 
-/* A write and a discard at a place that the input chooses. */
-static void change(struct sv_vmdk_sparse *s, uint64_t place, bool sound)
+/* A range that the input chooses, spread over the extent. */
+static uint64_t spread(struct sv_vmdk_sparse *s, uint64_t place, uint64_t max, uint64_t *ret_n)
 {
-	uint64_t size = s->h.capacity * SV_SECTOR, off = place % size;
-	uint8_t data[3000], got[sizeof data];
-	uint64_t n = SV_MIN(size - off, sizeof data);
+	uint64_t size = s->h.capacity * SV_SECTOR;
+	uint64_t off = place * UINT64_C(0x9e3779b97f4a7c15) % size;
+
+	*ret_n = SV_MIN(size - off, max);
+	return off;
+}
+
+static void write_there(struct sv_vmdk_sparse *s, uint64_t place, bool sound)
+{
+	uint8_t data[20000], got[sizeof data];
 	struct sv_err err = SV_ERR_INIT;
+	uint64_t n, off = spread(s, place, sizeof data, &n);
 
 	memset(data, 0xd7, sizeof data);
 	if (sv_vmdk_sparse_write(s, data, n, off, &err) < 0) {
 		must_say(&err);
 		require(!sound || err.code == SV_NOSPACE || err.code == SV_NOMEM);
-		return;
+	} else if (sound) {
+		require(reads(s, got, n, off) && !memcmp(got, data, n));
 	}
-	if (sound) {
-		require(reads(s, got, n, off));
-		require(!memcmp(got, data, n));
-	}
-	if (sv_vmdk_sparse_discard(s, off + n / 2, n - n / 2, &err) < 0)
+}
+
+static void discard_there(struct sv_vmdk_sparse *s, uint64_t place, bool sound)
+{
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t got[20000];
+	uint64_t n, off = spread(s, place, sizeof got, &n);
+
+	if (sv_vmdk_sparse_discard(s, off, n, &err) < 0) {
 		must_say(&err);
-	else if (sound)
-		require(reads(s, got, n, off) && sv_is_zero(got + n / 2, n - n / 2));
-	sv_vmdk_sparse_flush(s, &err);
+		require(!sound || err.code == SV_NOSPACE || err.code == SV_NOMEM);
+	} else if (sound) {
+		require(reads(s, got, n, off) && sv_is_zero(got, n));
+	}
+}
+
+static void change(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n, bool sound)
+{
+	struct sv_err err = SV_ERR_INIT;
+	uint64_t place;
+
+	if (n < sizeof place)
+		return;
+	memcpy(&place, bytes + n - sizeof place, sizeof place);
+	for (unsigned i = 0; i < 3; i++) {
+		write_there(s, place + 3 * i, sound);
+		discard_there(s, place + 3 * i, sound);
+		discard_there(s, place + 3 * i + 1, sound);
+		write_there(s, place + 3 * i + 1, sound);
+	}
+	if (sv_vmdk_sparse_flush(s, &err) < 0)
+		must_say(&err);
 }
 
 static void grow(struct sv_vmdk_sparse *s, bool sound)
 {
 	uint64_t old = s->h.capacity, more = old + old / 2 + 77;
 	struct sv_err err = SV_ERR_INIT;
+	static struct sv_dev *const nothing = NULL;
 	uint8_t before[READ_CHUNK], after[READ_CHUNK];
 	uint64_t n = SV_MIN(old * SV_SECTOR, sizeof before);
-	bool read = reads(s, before, n, 0);
+	bool read;
 
-	/* what libFuzzer has memory for */
+	/* only a base grows; and what libFuzzer has memory for */
+	s->below = &nothing;
+	read = reads(s, before, n, 0);
 	if (sv_vmdk_tables(more, s->h.grain) > 4096)
 		return;
 	if (sv_vmdk_sparse_grow(s, more, NULL, 0, &err) < 0) {
@@ -141,19 +178,40 @@ static void run(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n)
 	walk(s, false);
 	walk(s, true);
 	require(sv_vmdk_sparse_allocated(s) <= s->h.capacity * SV_SECTOR);
-	for (size_t i = 0; i < 4 && n >= 8 * (i + 1); i++) {
-		uint64_t place;
-
-		memcpy(&place, bytes + n - 8 * (i + 1), 8);
-		change(s, place, sound);
-	}
+	change(s, bytes, n, sound);
 	require(!sound || check(s) == 0);
 	grow(s, sound);
 	walk(s, true);
 }
 
+/* The same byte everywhere, as large as any extent. */
+static int read_below(struct sv_dev *d, void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	(void)d;
+	(void)off;
+	(void)err;
+	memset(buf, 0x5b, n);
+	return 0;
+}
+
+static void close_below(struct sv_dev *d)
+{
+	free(d);
+}
+
+static struct sv_dev *open_below(void)
+{
+	static const struct sv_dev_ops ops = {
+		.kind = "below", .pread = read_below, .close = close_below};
+	struct sv_dev *d = calloc(1, sizeof *d);
+
+	require(d && sv_dev_init(d, &ops, "below", SV_DEV_SIZE_MAX, false, NULL) == 0);
+	return d;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
+	sv_autodev struct sv_dev *below = n && bytes[n - 1] & 1 ? open_below() : NULL;
 	struct sv_vmdk_tables *tables;
 	struct sv_vmdk_sparse *s;
 	struct sv_err err = SV_ERR_INIT;
@@ -165,10 +223,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	tables = sv_vmdk_tables_new(NULL);
 	require(tables != NULL);
 	s = sv_vmdk_sparse_open(file, tables, 0, true, &err);
-	if (s)
+	if (s) {
+		s->below = &below;
 		run(s, bytes, n);
-	else
+	} else {
 		must_say(&err);
+	}
 	sv_vmdk_sparse_close(s);
 	sv_vmdk_tables_free(tables);
 	sv_dev_close(file);

@@ -71,6 +71,21 @@ def sparse_seeds():
     yield "grain-100", extent({}, grain=100)
     yield "capacity-0", extent({}).replace(struct.pack("<Q", 512 * GRAIN - 3), bytes(8), 1)
     yield "cut", extent({})[:700]
+    yield "short", extent({})[:100]
+    yield "no-magic", b"X" + extent({})[1:]
+    yield "version-9", extent({}, version=9)
+    yield "gtes-1024", extent({}, gtes=1024)
+    yield "descriptor-beyond", extent({}, desc=(1 << 40, 20))
+    for name, at, value in (("directory-0", 56, 0), ("directory-beyond", 56, 1 << 30),
+                            ("directory-at-end", 56, (1 << 64) - 1),
+                            ("redundant-beyond", 48, 1 << 60), ("capacity-2-52", 12, 1 << 52)):
+        whole = bytearray(extent({}))
+        whole[at:at + 8] = struct.pack("<Q", value)
+        yield name, bytes(whole)
+    # the last byte decides whether there is something below
+    yield "below", extent({0: 0, 1: GRAIN, 300: 2 * GRAIN}) + b"\1"
+    yield "below-zeroed", extent({3: -1, 4: 0}, grains=1, version=2, flags=7) + b"\1"
+    yield "below-no-table", extent({0: 0}, tables=2, directory=[0, 7]) + b"\1"
 
 
 HEAD = ("# Disk DescriptorFile\nversion=1\nencoding=\"UTF-8\"\nCID=fffffffe\n"

@@ -151,6 +151,19 @@ static void finds_tables_that_overlap(void **state)
 	assert_fault(path, false, (RGT + 10) * 512, "overlap");
 }
 
+static void finds_directories_and_tables_over_each_other(void **state)
+{
+	const char *path = at(*state, "d.vmdk");
+
+	make_disk(path);
+	poke32(path, 48, GD); /* both directories in one place */
+	assert_fault(path, false, GD * 512, "lies over the grain directory");
+	make_disk(path);
+	poke32(path, GD * 512 + 4, 10);
+	poke32(path, RGD * 512 + 4, 14);
+	assert_fault(path, false, 10 * 512, "a grain table lies over the descriptor");
+}
+
 static void finds_entries_beyond_the_capacity(void **state)
 {
 	const char *path = at(*state, "d.vmdk");
@@ -251,6 +264,7 @@ int main(void)
 		cmocka_unit_test(finds_copies_that_differ),
 		cmocka_unit_test(finds_tables_beyond_the_file),
 		cmocka_unit_test(finds_tables_that_overlap),
+		cmocka_unit_test(finds_directories_and_tables_over_each_other),
 		cmocka_unit_test(finds_entries_beyond_the_capacity),
 		cmocka_unit_test(finds_a_bad_header),
 		cmocka_unit_test(finds_a_bad_descriptor),
