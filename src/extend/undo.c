@@ -87,16 +87,24 @@ static int bad(const struct reader *r, const char *what, struct sv_err *err)
 	return sv_hint(err, "it cannot be used; restore the disk from a backup");
 }
 
+/* A range without new bytes is what a file lost that became shorter. */
+static bool range_is_right(const struct range *r, const struct undo_file *f)
+{
+	if (r->len > SV_UNDO_RANGE_MAX || r->old_len > SV_UNDO_RANGE_MAX ||
+		(r->old_len && !sv_in_range(r->off, r->old_len, f->old_size)))
+		return false;
+	if (!r->len)
+		return r->old_len && r->off >= f->new_size;
+	return r->old_len <= r->len && sv_in_range(r->off, r->len, f->new_size);
+}
+
 static int parse_range(
 	struct reader *r, const struct undo_file *f, struct range *range, struct sv_err *err)
 {
 	range->off = take_int(r, 8);
 	range->len = (uint32_t)take_int(r, 4);
 	range->old_len = (uint32_t)take_int(r, 4);
-	if (r->failed || !range->len || range->len > SV_UNDO_RANGE_MAX ||
-		range->old_len > range->len ||
-		!sv_in_range(range->off, range->len, f->new_size) ||
-		(range->old_len && !sv_in_range(range->off, range->old_len, f->old_size)))
+	if (r->failed || !range_is_right(range, f))
 		return bad(r, "a range is wrong", err);
 	range->old_bytes = take(r, range->old_len);
 	range->new_bytes = take(r, range->len);
