@@ -28,6 +28,17 @@ struct in_place {
 	uint64_t bytes;
 };
 
+/* What a configuration names outside its folder is read, but never written unasked. The image
+ * has looked so at its extents already, from its own folder. */
+static int check_place(const struct sv_extend *x, const char *disk, struct sv_err *err)
+{
+	sv_autofree char *real = NULL;
+
+	if (!x->target.vm->vmx)
+		return 0; /* the user named the disk itself */
+	return sv_allow_resolve(x->allow, x->host, x->target.vm->folder, disk, &real, err);
+}
+
 int sv_in_place_check(const struct sv_extend *x, struct sv_err *err)
 {
 	const struct sv_vm *vm = x->target.vm;
@@ -43,7 +54,7 @@ int sv_in_place_check(const struct sv_extend *x, struct sv_err *err)
 			"leave --in-place away: the extended machine gets a folder of "
 			"its own, and the snapshots stay with the original");
 	}
-	if (sv_undo_find(x->host, disk, &beside, err) < 0)
+	if (check_place(x, disk, err) < 0 || sv_undo_find(x->host, disk, &beside, err) < 0)
 		return -1;
 	cut_off = beside.state == SV_UNDO_CUT_OFF;
 	sv_undo_files_free(&beside);
@@ -148,6 +159,19 @@ static int drop_old_manifest(struct in_place *ip, struct sv_err *err)
 	return sv_host_sync_dir(ip->x->host, ip->x->parent, err);
 }
 
+/* An undo file that cannot be read back is none; found now, no harm is done. */
+static int check_undo(struct in_place *ip, struct sv_err *err)
+{
+	SV_CLEANUP(sv_undo_freep) struct sv_undo *undo = NULL;
+
+	if (sv_undo_load(ip->x->host, ip->undo_path, &undo, err) < 0)
+		return -1;
+	return strcmp(sv_undo_id(undo), ip->undo_id) == 0
+		       ? 0
+		       : sv_fail(err, SV_BUSY, ip->undo_path,
+				 "another program has replaced the undo file");
+}
+
 static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 {
 	struct sv_host *host = ip->x->host;
@@ -158,7 +182,7 @@ static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	/* the new undo file takes the old one's place in one step; the old manifest names the
 	 * old one's id, so that from here to the end the change counts as cut off */
 	if (sv_undo_write(host, ip->undo_path, ip->stage, ip->undo_id, err) < 0 ||
-		drop_old_manifest(ip, err) < 0)
+		check_undo(ip, err) < 0 || drop_old_manifest(ip, err) < 0)
 		return -1;
 	ip->applying = true;
 	if (sv_stage_apply(ip->stage, job, err) < 0 || compare_disk(ip, host, job, err) < 0 ||
