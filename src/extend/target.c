@@ -106,7 +106,30 @@ static void list_volumes(const struct sv_guest *g, struct sv_str *out)
 	}
 }
 
-/* The system volume; without one, the only NTFS volume there is. */
+static int refuse_table(const struct sv_guest_disk *d, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, sv_dev_name(d->dev), "%s", d->problem);
+	return sv_hint(err, "repair the partition table inside the original first (testdisk, "
+			    "gdisk, sfdisk), or bring the disk back from a backup");
+}
+
+/* An encrypted volume hides whether Windows is on it: likely the largest one is meant. */
+static bool find_encrypted(const struct sv_guest *g, size_t *ret)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		if (strcmp(g->volumes[i].type, "bitlocker") != 0 ||
+			(found && g->volumes[i].size <= g->volumes[*ret].size))
+			continue;
+		found = true;
+		*ret = i;
+	}
+	return found;
+}
+
+/* The system volume; without one, an encrypted one (which is then refused by its name), or the
+ * only NTFS volume there is. */
 static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err *err)
 {
 	sv_autostr struct sv_str names = {0};
@@ -116,6 +139,8 @@ static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err
 		*ret = (size_t)g->system_volume;
 		return 0;
 	}
+	if (find_encrypted(g, ret))
+		return 0;
 	for (size_t i = 0; i < g->n_volumes; i++) {
 		if (strcmp(g->volumes[i].type, "ntfs"))
 			continue;
@@ -126,8 +151,7 @@ static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err
 		return 0;
 	for (size_t i = 0; i < g->n_disks; i++) {
 		if (*g->disks[i].problem)
-			return sv_fail(err, SV_UNSUPPORTED, sv_dev_name(g->disks[i].dev), "%s",
-				g->disks[i].problem);
+			return refuse_table(&g->disks[i], err);
 	}
 	if (!g->n_volumes)
 		return sv_fail(err, SV_NOTFOUND, NULL, "the disks hold no volume");
@@ -145,8 +169,7 @@ static int choose_volume(struct sv_target *t, const char *name, struct sv_err *e
 		return -1;
 	t->disk = g->volumes[t->volume].disk;
 	if (*g->disks[t->disk].problem)
-		return sv_fail(err, SV_UNSUPPORTED, sv_dev_name(g->disks[t->disk].dev), "%s",
-			g->disks[t->disk].problem);
+		return refuse_table(&g->disks[t->disk], err);
 	return 0;
 }
 
@@ -172,23 +195,50 @@ static int choose_disk_size(
 	return 0;
 }
 
+static int refuse_full(const struct sv_target *t, struct sv_err *err)
+{
+	char size[SV_SIZE_TEXT];
+
+	sv_size_format(t->size, size);
+	sv_fail(err, SV_USAGE, t->vm->disks[t->disk].path,
+		"the disk has %s already, and the volume fills it", size);
+	return sv_hint(err,
+		"--to is the new size of the whole disk: ask for more than %s, or "
+		"for --by what the volume lacks",
+		size);
+}
+
+/*
+ * All that the table leaves to the partition. Less than the disk grows by would make the disk
+ * larger for nothing: a partition lies in the way, or the table cannot count so far. The table
+ * then says so; the end of a partition may lose up to 1 MiB to alignment.
+ */
+static int choose_partition_size(
+	const struct sv_table *table, struct sv_target *t, struct sv_err *err)
+{
+	const struct sv_guest_volume *v = sv_target_volume(t);
+	uint64_t more = t->size - sv_dev_size(sv_image_dev(sv_target_image(t))), wish;
+
+	if (sv_table_max_size(table, v->number, t->size, &t->volume_size, err) < 0)
+		return -1;
+	wish = sv_align_down(v->size + more, table->sector_size);
+	if (t->volume_size + SV_MIB >= wish && t->volume_size > v->size)
+		wish = t->volume_size;
+	if (wish <= v->size && v->start + v->size + 2 * SV_MIB >= t->size)
+		return refuse_full(t, err);
+	wish = SV_MAX(wish, v->size + SV_MIB);
+	return sv_table_check_grow(table, v->number, wish, t->size, NULL, err);
+}
+
 static int choose_volume_size(struct sv_target *t, struct sv_err *err)
 {
 	const struct sv_table *table = &sv_target_disk(t)->table;
-	const struct sv_guest_volume *v = sv_target_volume(t);
-	char size[SV_SIZE_TEXT];
 
 	if (table->kind == SV_TABLE_NONE) {
 		t->volume_size = t->size;
-		if (t->volume_size > v->size)
-			return 0;
-		return sv_fail(err, SV_USAGE, t->vm->disks[t->disk].path,
-			"the volume fills its disk of %s already",
-			sv_size_format(v->size, size));
+		return t->volume_size > sv_target_volume(t)->size ? 0 : refuse_full(t, err);
 	}
-	if (sv_table_max_size(table, v->number, t->size, &t->volume_size, err) < 0)
-		return sv_err_path(err, sv_dev_name(sv_target_disk(t)->dev));
-	if (sv_table_check_grow(table, v->number, t->volume_size, t->size, NULL, err) < 0)
+	if (choose_partition_size(table, t, err) < 0)
 		return sv_err_path(err, sv_dev_name(sv_target_disk(t)->dev));
 	return 0;
 }

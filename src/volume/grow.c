@@ -176,7 +176,7 @@ static int refuse_beyond(const struct sv_partition *p, const struct limit *l, ui
 			"most",
 			p->number, to, max);
 		return sv_hint(err,
-			"ask for less, or make the disk a GPT disk in the guest first "
+			"ask for a disk of 2T at most, or make it a GPT disk in the guest first "
 			"(Windows: mbr2gpt /convert)");
 	}
 	if (l->cause == BY_EBR) {
