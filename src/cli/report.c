@@ -32,6 +32,29 @@ int sv_exit_code(enum sv_code code)
 	return SV_EXIT_FAILED;
 }
 
+/* What helps against an error of this kind in general, where its author knew no better. */
+static const char *remedy(const struct sv_err *err)
+{
+	if (err->hint[0])
+		return err->hint;
+	switch (err->code) {
+	case SV_PERMISSION:
+		return "use an account that is allowed to do that, or get the right to it";
+	case SV_CORRUPT:
+		return "it is damaged, or not what its name tells: bring it back from a backup";
+	case SV_IO:
+		return "see what the host's log says about that disk (dmesg), then try again";
+	case SV_NOSPACE:
+		return "free some space on that disk, then try again";
+	case SV_NOMEM:
+		return "end other programs that need much memory, then try again";
+	case SV_INTERNAL:
+		return "this is a fault of sharevm, please report it with these words";
+	default:
+		return "";
+	}
+}
+
 static void report_json(struct sv_out *msg, const struct sv_err *err)
 {
 	struct sv_json j;
@@ -49,7 +72,7 @@ static void report_json(struct sv_out *msg, const struct sv_err *err)
 		sv_json_u64(&j, err->offset);
 	else
 		sv_json_null(&j);
-	sv_json_kstring(&j, "hint", err->hint[0] ? err->hint : NULL);
+	sv_json_kstring(&j, "hint", *remedy(err) ? remedy(err) : NULL);
 	sv_json_end_object(&j);
 	sv_json_end_object(&j);
 	sv_out_nl(msg);
@@ -67,8 +90,8 @@ void sv_report(struct sv_out *msg, bool json, const struct sv_err *err)
 	if (err->has_offset)
 		sv_out_f(msg, " offset 0x%llx:", (unsigned long long)err->offset);
 	sv_out_line(msg, " %s", err->message[0] ? err->message : sv_code_name(err->code));
-	if (!err->hint[0])
+	if (!*remedy(err))
 		return;
 	sv_out_in(msg, SV_STYLE_BOLD, "hint:");
-	sv_out_line(msg, " %s", err->hint);
+	sv_out_line(msg, " %s", remedy(err));
 }

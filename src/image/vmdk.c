@@ -184,7 +184,9 @@ static int open_flat(struct sv_vmdk_part *p, const struct sv_vmdk_extent *e, str
 		"the extent is described with %llu bytes from %llu, the file has %llu",
 		(unsigned long long)p->length, (unsigned long long)p->flat_at,
 		(unsigned long long)size);
-	return sv_hint(err, "a copy of the disk that was cut short looks like this");
+	return sv_hint(err,
+		"a copy of the disk that was cut short looks like this: copy it again, "
+		"or bring it back from a backup");
 }
 
 static int open_sparse(struct sv_vmdk *v, size_t i, struct sv_err *err)

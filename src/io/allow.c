@@ -132,6 +132,13 @@ static int refuse(const struct sv_allow *a, const char *real, struct sv_err *err
 		dir ? dir : "/");
 }
 
+static int explain_missing(const char *path, struct sv_err *err)
+{
+	sv_fail(err, SV_NOTFOUND, path, "a part of the disk is missing");
+	return sv_hint(err, "bring the file back to that place: look where it was moved to, or "
+			    "in a backup");
+}
+
 int sv_allow_resolve(const struct sv_allow *a, struct sv_host *h, const char *home,
 	const char *path, char **ret_path, struct sv_err *err)
 {
@@ -145,11 +152,15 @@ int sv_allow_resolve(const struct sv_allow *a, struct sv_host *h, const char *ho
 	if (!real_home)
 		return -1;
 	real = sv_host_real_path(h, joined, err);
-	if (!real || sv_host_stat(h, real, &st, err) < 0)
+	if (!real)
+		return err && err->code == SV_NOTFOUND ? explain_missing(joined, err) : -1;
+	if (sv_host_stat(h, real, &st, err) < 0)
 		return -1;
-	if (st.type != SV_HOST_FILE)
-		return sv_fail(
-			err, SV_UNSUPPORTED, real, "a part of the disk is not a regular file");
+	if (st.type != SV_HOST_FILE) {
+		sv_fail(err, SV_UNSUPPORTED, real, "a part of the disk is not a regular file");
+		return sv_hint(err, "only files are read as disks, never devices or pipes: "
+				    "see what the disk's description names");
+	}
 	if (!is_allowed(a, real_home, real, &st))
 		return refuse(a, real, err);
 	*ret_path = SV_STEAL(real);

@@ -238,7 +238,7 @@ static char *posix_real_path(struct sv_host *h, const char *path, struct sv_err 
 
 	(void)h;
 	if (!real)
-		sv_fail_errno(err, errno, path, "cannot follow the path");
+		sv_fail_errno(err, errno, path, "cannot be found");
 	return real;
 }
 
