@@ -17,7 +17,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#define CONFIG      "/Windows/System32/config/"
 #define CURRENT     "Microsoft\\Windows NT\\CurrentVersion"
 #define DOS_DEVICES "\\DosDevices\\"
 #define PIECE       (1u << 20)
@@ -34,13 +33,28 @@ static bool exists(struct sv_guest *g, size_t volume, const char *path)
 	       sv_fs_lookup(fs, path, &ino, NULL) == 0;
 }
 
-/* The first volume with both hives; Windows' recovery image has them inside a WIM only. */
-static int find_system_volume(struct sv_guest *g)
+/* Where the hives lie: the folder that set-up proposes, and the one of before XP. */
+static const struct {
+	const char *system, *software;
+} places[] = {
+	{"/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE"},
+	{"/WINNT/system32/config/system", "/WINNT/system32/config/software"},
+};
+
+/* The first volume with both hives (Windows' recovery image has them inside a WIM only), and
+ * which of the places; -1 where there is none. */
+static int find_system_volume(struct sv_guest *g, size_t *ret_place)
 {
 	for (size_t i = 0; i < g->n_volumes; i++) {
-		if (g->volumes[i].readable && !strcmp(g->volumes[i].type, "ntfs") &&
-			exists(g, i, CONFIG "SYSTEM") && exists(g, i, CONFIG "SOFTWARE"))
-			return (int)i;
+		if (!g->volumes[i].readable || strcmp(g->volumes[i].type, "ntfs") != 0)
+			continue;
+		for (size_t p = 0; p < SV_ARRAY_LEN(places); p++) {
+			if (exists(g, i, places[p].system) &&
+				exists(g, i, places[p].software)) {
+				*ret_place = p;
+				return (int)i;
+			}
+		}
 	}
 	return -1;
 }
@@ -301,21 +315,22 @@ int sv_windows_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err
 	SV_CLEANUP(sv_hive_closep) struct sv_hive *software = NULL;
 	struct sv_err why = SV_ERR_INIT;
 	struct sv_guest_volume *v;
+	size_t place = 0;
 	char letter = 0; /* of the system volume, as SystemRoot says */
 
-	g->system_volume = find_system_volume(g);
+	g->system_volume = find_system_volume(g, &place);
 	if (g->system_volume < 0)
 		return 0;
 	v = &g->volumes[g->system_volume];
 	if (sv_guest_set_text(&g->os.family, "windows", err) < 0)
 		return -1;
-	if ((open_hive(g, CONFIG "SYSTEM", job, &system, &why) < 0 ||
+	if ((open_hive(g, places[place].system, job, &system, &why) < 0 ||
 		    read_system(g, system, &why) < 0) &&
-		only_fatal(job, CONFIG "SYSTEM", &why, err) < 0)
+		only_fatal(job, places[place].system, &why, err) < 0)
 		return -1;
-	if ((open_hive(g, CONFIG "SOFTWARE", job, &software, &why) < 0 ||
+	if ((open_hive(g, places[place].software, job, &software, &why) < 0 ||
 		    read_software(g, software, &letter, &why) < 0) &&
-		only_fatal(job, CONFIG "SOFTWARE", &why, err) < 0)
+		only_fatal(job, places[place].software, &why, err) < 0)
 		return -1;
 	/* a disk whose signature was changed is not in MountedDevices any more */
 	if (!v->letter && letter && letter_is_free(g, letter))
