@@ -62,9 +62,13 @@ int sv_fs_root(struct sv_fs *fs, uint64_t *ret_ino, struct sv_err *err);
 int sv_fs_lookup(struct sv_fs *fs, const char *path, uint64_t *ret_ino, struct sv_err *err);
 int sv_fs_stat(struct sv_fs *fs, uint64_t ino, struct sv_fs_stat *ret, struct sv_err *err);
 
-/* Called per entry, "." and ".." left out, DOS names left out. A non-zero return stops the
- * walk and is returned by it. `raw`/`raw_len` are the guest's own bytes (UTF-16LE on NTFS)
- * where `name` lost something, else NULL. */
+/*
+ * Called per entry, "." and ".." left out, DOS names and the file system's own files left out.
+ * A non-zero return stops the listing and is returned by it. `raw`/`raw_len` are the guest's
+ * own bytes (UTF-16LE on NTFS) where `name` lost something, else NULL; `name` never holds a
+ * '/'. Damage does not stop it: what can be listed is listed, then the first error is raised.
+ * Folders of a hostile volume may hold one another: who goes down them keeps a depth cap.
+ */
 typedef int (*sv_fs_entry_fn)(void *user, const char *name, const void *raw, size_t raw_len,
 	uint64_t ino, enum sv_fs_type type);
 int sv_fs_readdir(
@@ -85,7 +89,8 @@ int sv_fs_streams(
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err);
 
 /* Where a file's data lie, in order: file offset, volume offset (SV_NO_HOST_OFFSET for a
- * hole), bytes. Resident data has none. Cheap: metadata only. */
+ * hole), bytes, cut at the file's size. Resident data has none. Cheap: metadata only. Of a
+ * compressed file these are the packed bytes and the room that packing saved. */
 typedef int (*sv_fs_extent_fn)(
 	void *user, uint64_t file_off, uint64_t volume_off, uint64_t len);
 int sv_fs_extents(
@@ -94,7 +99,8 @@ int sv_fs_extents(
 /*
  * Every object of the file system in the order its records lie on the disk (one sequential
  * read of $MFT): once per name (hard links come several times). `parent` is the folder's ino.
- * File-system metadata ($MFT, ...) is left out.
+ * File-system metadata ($MFT, ...) is left out. Damaged records do not stop the walk: they are
+ * counted, and it ends with SV_CORRUPT at the place of the first one.
  */
 typedef int (*sv_fs_walk_fn)(
 	void *user, uint64_t parent, const char *name, const struct sv_fs_stat *st);

@@ -130,6 +130,7 @@ struct sv_ntfs {
 	struct sv_dev *dev; /* a cache above the volume */
 	struct sv_raw_geometry geo;
 	struct sv_ntfs_stream mft;
+	bool from_mirror; /* a record was damaged and its copy in $MFTMirr was taken */
 	uint16_t *upcase; /* 65536 units; read when first needed */
 	/* the stream that was read last, kept open for reads that go on where one ended */
 	struct sv_ntfs_stream last;
@@ -148,7 +149,8 @@ uint64_t sv_ntfs_locate(const struct sv_ntfs *v, const struct sv_ntfs_stream *s,
 /* Gives an error that a pure function raised about bytes `delta` into a record its place. */
 int sv_ntfs_blame(const struct sv_ntfs *v, uint64_t number, uint64_t delta, struct sv_err *err);
 
-/* Loads a record that must be in use. Extension records only with `extension`. */
+/* Loads a record that must be in use; one of the first four, where it is damaged, from its
+ * copy in $MFTMirr. Extension records only with `extension`. */
 int sv_ntfs_load(struct sv_ntfs *v, uint64_t number, bool extension, struct sv_ntfs_record *ret,
 	struct sv_err *err);
 void sv_ntfs_unload(struct sv_ntfs_record *r);

@@ -138,8 +138,10 @@ static void find_state(struct sv_ntfs *v, struct sv_fs_info *info)
 	struct sv_err why = SV_ERR_INIT;
 	const char *state = "";
 
-	if (look_at_hiberfil(v, &state, &why) < 0 ||
-		(!state[0] && look_at_journal(v, &state, &why) < 0))
+	if (v->from_mirror)
+		state = "damaged: records of $MFT were read from their copy";
+	else if (look_at_hiberfil(v, &state, &why) < 0 ||
+		 (!state[0] && look_at_journal(v, &state, &why) < 0))
 		state = why.message;
 	snprintf(info->state, sizeof info->state, "%s", state);
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define MIRRORED 4 /* records that Windows keeps in $MFTMirr, whatever its size */
+
 uint64_t sv_ntfs_locate(const struct sv_ntfs *v, const struct sv_ntfs_stream *s, uint64_t off)
 {
 	const struct sv_raw_run *run = sv_ntfs_runs_at(&s->runs, off / v->geo.cluster_size);
@@ -196,13 +198,39 @@ static int check_use(const struct sv_ntfs *v, const struct sv_ntfs_record *r, ui
 	return sv_ntfs_blame(v, number, 0, err);
 }
 
+static int read_record(struct sv_ntfs *v, uint64_t number, uint8_t *bytes,
+	struct sv_ntfs_record *ret, struct sv_err *err)
+{
+	const size_t size = v->geo.record_size;
+	size_t got;
+
+	if (sv_ntfs_stream_read(v, &v->mft, bytes, size, number * size, &got, err) < 0)
+		return -1;
+	return sv_ntfs_parse_record(bytes, size, ret, err) < 0
+		       ? sv_ntfs_blame(v, number, 0, err)
+		       : 0;
+}
+
+/* The copy of one of the first records; it lies where the boot sector says. */
+static bool read_copy(
+	struct sv_ntfs *v, uint64_t number, uint8_t *bytes, struct sv_ntfs_record *ret)
+{
+	const size_t size = v->geo.record_size;
+	uint64_t off = v->geo.mftmirr_lcn * v->geo.cluster_size + number * size;
+
+	if (number >= MIRRORED || sv_dev_read(v->dev, bytes, size, off, NULL) < 0 ||
+		sv_ntfs_parse_record(bytes, size, ret, NULL) < 0)
+		return false;
+	v->from_mirror = true;
+	return true;
+}
+
 int sv_ntfs_load(struct sv_ntfs *v, uint64_t number, bool extension, struct sv_ntfs_record *ret,
 	struct sv_err *err)
 {
 	const size_t size = v->geo.record_size;
 	sv_autofree uint8_t *bytes = malloc(size);
 	struct sv_ntfs_record r;
-	size_t got;
 
 	if (!bytes)
 		return sv_fail_nomem(err);
@@ -210,10 +238,8 @@ int sv_ntfs_load(struct sv_ntfs *v, uint64_t number, bool extension, struct sv_n
 		return sv_fail(err, SV_CORRUPT, sv_dev_name(v->dev),
 			"record %llu was asked for, but $MFT has %llu",
 			(unsigned long long)number, (unsigned long long)(v->mft.size / size));
-	if (sv_ntfs_stream_read(v, &v->mft, bytes, size, number * size, &got, err) < 0)
-		return -1;
-	if (sv_ntfs_parse_record(bytes, size, &r, err) < 0)
-		return sv_ntfs_blame(v, number, 0, err);
+	if (read_record(v, number, bytes, &r, err) < 0 && !read_copy(v, number, bytes, &r))
+		return -1; /* with the error of the record itself */
 	if (check_use(v, &r, number, extension, err) < 0)
 		return -1;
 	SV_STEAL(bytes);

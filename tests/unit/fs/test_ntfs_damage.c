@@ -333,7 +333,25 @@ static void an_entry_of_a_record_used_again_is_told(void **state)
 	victim_free(&v);
 }
 
-static void a_lost_mft_is_told(void **state)
+static void a_lost_mft_is_found_by_its_copy(void **state)
+{
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_fs_info info;
+	struct victim v;
+
+	(void)state;
+	victim_make(&v);
+	assert_ok(sv_fs_info(v.fs, &info, &err));
+	assert_string_equal(info.state, "");
+	v.bytes[record_at(&v, 0)] = 'X';
+	victim_reopen(&v);
+	ino_of(&v, "/sub/d");
+	assert_ok(sv_fs_info(v.fs, &info, &err));
+	assert_non_null(strstr(info.state, "damaged"));
+	victim_free(&v);
+}
+
+static void a_lost_mft_without_a_copy_is_told(void **state)
 {
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_fs *fs = NULL;
@@ -344,6 +362,7 @@ static void a_lost_mft_is_told(void **state)
 	victim_make(&v);
 	at = record_at(&v, 0);
 	v.bytes[at] = 'X';
+	v.bytes[sv_load_le64(v.bytes + 56) * 4096] = 'X';
 	assert_fails(sv_fs_open(v.dev, &fs, &err), SV_CORRUPT, at);
 	v.bytes[at] = 'F';
 	sv_store_le64(v.bytes + 48, UINT64_MAX / 4096);
@@ -417,7 +436,8 @@ int main(void)
 		cmocka_unit_test(a_torn_index_block_hides_no_other),
 		cmocka_unit_test(an_index_that_claims_to_be_huge_is_told),
 		cmocka_unit_test(an_entry_of_a_record_used_again_is_told),
-		cmocka_unit_test(a_lost_mft_is_told),
+		cmocka_unit_test(a_lost_mft_is_found_by_its_copy),
+		cmocka_unit_test(a_lost_mft_without_a_copy_is_told),
 		cmocka_unit_test(a_cut_volume_is_read_as_far_as_it_goes),
 		cmocka_unit_test(the_comparison_sees_a_broken_twin),
 	};
