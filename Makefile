@@ -56,7 +56,7 @@ install: all
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-san build-fuzz
+	rm -rf $(BUILD) build-san build-fuzz build-cov
 
 help:
 	@echo "make            build $(BUILD)/sharevm"
