@@ -27,7 +27,7 @@ configure() { # FOLDER OPTION...
 }
 configure build-fuzz -Dfuzz=true -Db_sanitize=address,undefined
 # here the fuzzers replay a corpus (standalone.c) and count lines
-configure build-cov -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
+LLVM_PROFILE_FILE=/dev/null configure build-cov -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
 	-Dc_link_args=-fprofile-instr-generate
 
 names=("$@")
