@@ -19,6 +19,7 @@
 #include "io/host.h"
 
 #define OVERLAY_CAP (64 * SV_MIB)
+#define RUNS_MAX    10000
 
 struct request {
 	const char *verb, *path;
@@ -47,21 +48,42 @@ static int parse(int argc, char **argv, struct request *r, struct sv_err *err)
 	return sv_size_parse(argv[3], &r->size, err);
 }
 
+static int copy_run(struct sv_dev *overlay, struct sv_dev *file, uint64_t start, uint64_t end,
+	struct sv_err *err)
+{
+	uint8_t buf[65536];
+
+	for (uint64_t n; start < end; start += n) {
+		n = SV_MIN(sizeof buf, end - start);
+		if (sv_dev_read(overlay, buf, (size_t)n, start, err) < 0 ||
+			sv_dev_write(file, buf, (size_t)n, start, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What changed is listed before the file below gets its new size: an overlay takes what it
+ * does not know of below for cut off. */
 static int write_out(struct sv_dev *overlay, struct sv_dev *file, struct sv_err *err)
 {
-	uint64_t pos = 0, start, length;
+	static struct {
+		uint64_t start, length;
+	} runs[RUNS_MAX];
+	size_t count = 0;
+	uint64_t pos = 0;
 
+	while (sv_overlay_next(overlay, pos, &runs[count].start, &runs[count].length)) {
+		pos = runs[count].start + runs[count].length;
+		if (++count == RUNS_MAX)
+			return sv_fail(
+				err, SV_NOMEM, NULL, "more than %d changed runs", RUNS_MAX);
+	}
 	if (sv_dev_resize(file, sv_dev_size(overlay), err) < 0)
 		return -1;
-	for (; sv_overlay_next(overlay, pos, &start, &length); pos = start + length)
-		for (uint64_t at = start, n; at < start + length; at += n) {
-			static uint8_t buf[65536];
-
-			n = SV_MIN(sizeof buf, start + length - at);
-			if (sv_dev_read(overlay, buf, (size_t)n, at, err) < 0 ||
-				sv_dev_write(file, buf, (size_t)n, at, err) < 0)
-				return -1;
-		}
+	for (size_t i = 0; i < count; i++)
+		if (copy_run(overlay, file, runs[i].start, runs[i].start + runs[i].length,
+			    err) < 0)
+			return -1;
 	return 0;
 }
 
