@@ -6,26 +6,26 @@
 . "$(dirname "$0")/judges.sh"
 
 make_pair() { # CLUSTER SIZE
-	make_ntfs "$work/sound" "$2" "$1"
-	fill "$work/sound" 3 20
-	mount_ntfs "$work/sound" || fail "mount"
+	make_ntfs "$tmp/sound" "$2" "$1"
+	fill "$tmp/sound" 3 20
+	mount_ntfs "$tmp/sound" || fail "mount"
 	{ echo "a pattern that is nowhere else"; head -c 5000 /dev/zero; } >"$mnt/pattern"
 	umount_ntfs
-	hashes "$work/sound" >"$work/sums"
+	hashes "$tmp/sound" >"$tmp/sums"
 }
 
 # rejects JUDGE CHANGE... : JUDGE accepts the sound one, and not the one with the change
 rejects() {
 	local judge=$1
 	shift
-	cp --sparse=always "$work/sound" "$work/twin"
-	"$twin" "$work/twin" "$@" || fail "making the twin: $*"
-	"$judge" "$work/sound" "$work/sums" || fail "$judge rejects a sound volume"
-	! "$judge" "$work/twin" "$work/sums" || fail "$judge accepts a volume with: $*"
+	cp --sparse=always "$tmp/sound" "$tmp/twin"
+	"$twin" "$tmp/twin" "$@" || fail "making the twin: $*"
+	"$judge" "$tmp/sound" "$tmp/sums" || fail "$judge rejects a sound volume"
+	! "$judge" "$tmp/twin" "$tmp/sums" || fail "$judge accepts a volume with: $*"
 }
 
 make_pair 4096 32M
-free=$("$twin" "$work/sound" free-cluster)
+free=$("$twin" "$tmp/sound" free-cluster)
 rejects judge_ntfsresize mark "$free" 1
 rejects judge_ntfsresize mark 4 0
 rejects judge_ntfsfix no-backup

@@ -2,38 +2,28 @@
 # shellcheck shell=bash
 #
 # NTFS volumes for tests, and the tools of other people that judge them. Sourced by the tests
-# of this folder, which get the path of growfs as their first argument.
+# of this folder, which get the path of growfs as their first argument. Needs bash.
 #
 # Each judge takes an image and succeeds when the tool finds nothing wrong; what the tool said
-# is in $work/said. judges-reject.sh shows each of them a broken twin.
-set -u
+# is in $said. judges-reject.sh shows each of them a broken twin.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 growfs=$1
-# shellcheck disable=SC2034 # for the tests
+# shellcheck disable=SC2034
 twin=$(dirname "$0")/ntfs_twin.py
-work=$(mktemp -d "${TMPDIR:-/tmp}/sharevm-ntfs.XXXXXX")
-mnt=$work/mnt
-trap 'umount -l "$mnt" 2>/dev/null; rm -rf "$work"' EXIT
+mnt=$tmp/mnt
+said=$tmp/said # what a tool has said
 mkdir "$mnt"
-
-skip() {
-	echo "skip: $*"
-	exit 77
-}
+on_exit "umount -l '$mnt' 2>/dev/null"
 
 fail() {
 	echo "FAILED: $*"
-	[ ! -s "$work/said" ] || sed 's/^/    /' "$work/said"
+	[ ! -s "$said" ] || sed 's/^/    /' "$said"
 	exit 1
 }
 
-need() {
-	for tool; do
-		command -v "$tool" >/dev/null || skip "$tool is not installed"
-	done
-}
-
-need mkntfs ntfs-3g ntfsresize ntfsfix ntfsinfo fls icat 7z fsntfsinfo python3
+requires mkntfs ntfs-3g ntfsresize ntfsfix ntfsinfo fls icat 7z fsntfsinfo python3
 [ -c /dev/fuse ] || skip "no /dev/fuse"
 [ "$(id -u)" = 0 ] || skip "needs root to mount"
 
@@ -43,14 +33,14 @@ make_ntfs() {
 	shift 3
 	rm -f "$image"
 	truncate -s "$size" "$image"
-	mkntfs -q -Q -F -p 0 -H 0 -S 0 -c "$cluster" "$@" "$image" >"$work/said" 2>&1 ||
+	mkntfs -q -Q -F -p 0 -H 0 -S 0 -c "$cluster" "$@" "$image" >"$said" 2>&1 ||
 		fail "mkntfs -c $cluster"
 }
 
 # ntfs-3g stays our child, so that umount_ntfs can wait until it has written everything; what
-# it says is in $work/mounted.
+# it says is in $tmp/mounted.
 mount_ntfs() {
-	ntfs-3g -o no_detach "$1" "$mnt" >"$work/mounted" 2>&1 &
+	ntfs-3g -o no_detach "$1" "$mnt" >"$tmp/mounted" 2>&1 &
 	server=$!
 	while ! mountpoint -q "$mnt"; do
 		kill -0 "$server" 2>/dev/null || return 1
@@ -98,41 +88,41 @@ hashes() {
 # ---- judges ----
 
 judge_ntfsresize() {
-	ntfsresize -i -f "$1" >"$work/said" 2>&1
+	ntfsresize -i -f "$1" >"$said" 2>&1
 }
 
 # also compares the backup boot sector
 judge_ntfsfix() {
-	ntfsfix -n "$1" >"$work/said" 2>&1 && ! grep -q BAD "$work/said"
+	ntfsfix -n "$1" >"$said" 2>&1 && ! grep -q BAD "$said"
 }
 
 judge_fsntfsinfo() {
-	fsntfsinfo "$1" >"$work/said" 2>&1 && grep -q "Cluster block size" "$work/said"
+	fsntfsinfo "$1" >"$said" 2>&1 && grep -q "Cluster block size" "$said"
 }
 
 # judge_files IMAGE HASHES: each file through ntfs-3g
 judge_files() {
-	hashes "$1" >"$work/said" && cmp -s "$work/said" "$2"
+	hashes "$1" >"$said" && cmp -s "$said" "$2"
 }
 
 # judge_sleuthkit IMAGE HASHES: each file through fls and icat (clusters up to 64 KiB)
 judge_sleuthkit() {
 	fls -r -p -F "$1" 2>/dev/null | sed -n 's/^r\/r \([0-9]*-128-[0-9]*\):\t/\1 /p' |
-		grep -v ' \$' | sort -k 2 >"$work/list"
+		grep -v ' \$' | sort -k 2 >"$tmp/list"
 	while read -r inode path; do
 		printf '%s  ./%s\n' "$(icat "$1" "$inode" 2>/dev/null | sha256sum | cut -d ' ' -f 1)" \
 			"$path"
-	done <"$work/list" | sort -k 2 >"$work/said"
-	sort -k 2 "$2" | cmp -s "$work/said" -
+	done <"$tmp/list" | sort -k 2 >"$said"
+	sort -k 2 "$2" | cmp -s "$said" -
 }
 
 # judge_7z IMAGE HASHES: each file through 7-Zip's own reader
 judge_7z() {
-	rm -rf "$work/7z"
-	7z x -y -bd -o"$work/7z" "$1" -x'![SYSTEM]' -x'!$*' >"$work/said" 2>&1 || return 1
-	(cd "$work/7z" && find . -type f ! -path './\[*' -print0 | sort -z | xargs -0r sha256sum) \
-		>"$work/said"
-	cmp -s "$work/said" "$2"
+	rm -rf "$tmp/7z"
+	7z x -y -bd -o"$tmp/7z" "$1" -x'![SYSTEM]' -x'!$*' >"$said" 2>&1 || return 1
+	(cd "$tmp/7z" && find . -type f ! -path './\[*' -print0 | sort -z | xargs -0r sha256sum) \
+		>"$said"
+	cmp -s "$said" "$2"
 }
 
 # judge IMAGE CLUSTER HASHES: all that can read clusters of this size
@@ -151,7 +141,7 @@ judge() {
 # grow IMAGE SIZE [WORD...]: the line of figures is left in $figures
 grow() {
 	figures=$("$growfs" grow "$@") || {
-		echo "$figures" >"$work/said"
+		echo "$figures" >"$said"
 		fail "growfs grow $*"
 	}
 }

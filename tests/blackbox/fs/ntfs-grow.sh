@@ -13,18 +13,18 @@ for cluster; do
 	size=48M new=3G
 	# mkntfs wants 2 MiB of $LogFile and some clusters beside
 	[ "$cluster" -le 65536 ] || size=500M
-	make_ntfs "$work/a" $size "$cluster" -s "$sector"
-	fill "$work/a" "$files" 100
-	hashes "$work/a" >"$work/sums"
-	grow "$work/a" $new
+	make_ntfs "$tmp/a" $size "$cluster" -s "$sector"
+	fill "$tmp/a" "$files" 100
+	hashes "$tmp/a" >"$tmp/sums"
+	grow "$tmp/a" $new
 	echo "sectors of $sector, clusters of $cluster: $figures"
 	[ "$(figure changed)" -le "$(figure estimate)" ] || fail "wrote more than was planned"
-	judge "$work/a" "$cluster" "$work/sums"
+	judge "$tmp/a" "$cluster" "$tmp/sums"
 
-	mount_ntfs "$work/a" || fail "mount"
+	mount_ntfs "$tmp/a" || fail "mount"
 	head -c $((files * 2000000)) /dev/urandom >"$mnt/more"
-	hashes_mounted >"$work/sums"
+	hashes_mounted >"$tmp/sums"
 	umount_ntfs
-	judge_ntfsresize "$work/a" || fail "ntfsresize -i, new space in use"
-	judge_files "$work/a" "$work/sums" || fail "ntfs-3g reads other files, new space in use"
+	judge_ntfsresize "$tmp/a" || fail "ntfsresize -i, new space in use"
+	judge_files "$tmp/a" "$tmp/sums" || fail "ntfs-3g reads other files, new space in use"
 done

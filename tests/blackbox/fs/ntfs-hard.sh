@@ -9,7 +9,7 @@ tool=$(dirname "$growfs")/scatter-bitmap
 
 # runs RECORD: how many runs ntfsinfo sees in its attributes
 runs() {
-	ntfsinfo -f -v -i "$1" "$work/a" 2>/dev/null | grep -c '^			0x'
+	ntfsinfo -f -v -i "$1" "$tmp/a" 2>/dev/null | grep -c '^			0x' || :
 }
 
 # at_most NAME LIMIT: a figure of the last growth
@@ -19,44 +19,44 @@ at_most() {
 
 # no cluster is free
 case_full() {
-	make_ntfs "$work/a" 24M 4096
-	mount_ntfs "$work/a" || fail mount
+	make_ntfs "$tmp/a" 24M 4096
+	mount_ntfs "$tmp/a" || fail mount
 	for piece in 1M 4096 1; do
-		dd if=/dev/urandom of="$mnt/fill $piece" bs=$piece 2>/dev/null
+		dd if=/dev/urandom of="$mnt/fill $piece" bs=$piece 2>/dev/null || : # until it is full
 	done
-	hashes_mounted >"$work/sums"
+	hashes_mounted >"$tmp/sums"
 	umount_ntfs
-	grow "$work/a" 20G
+	grow "$tmp/a" 20G
 	[ "$(figure free)" = 0 ] || fail "the volume was not full: $figures"
-	judge "$work/a" 4096 "$work/sums"
-	mount_ntfs "$work/a" || fail mount
+	judge "$tmp/a" 4096 "$tmp/sums"
+	mount_ntfs "$tmp/a" || fail mount
 	head -c 50000000 /dev/urandom >"$mnt/more"
-	hashes_mounted >"$work/sums"
+	hashes_mounted >"$tmp/sums"
 	umount_ntfs
-	judge "$work/a" 4096 "$work/sums"
+	judge "$tmp/a" 4096 "$tmp/sums"
 }
 
 # 200 times, by 5 MiB, with the smallest clusters: more runs than the MFT record holds
 case_again() {
-	make_ntfs "$work/a" 30M 512
-	fill "$work/a" 10 50
-	hashes "$work/a" >"$work/sums"
-	grow "$work/a" 35M times=200 by=5M
-	judge "$work/a" 512 "$work/sums"
+	make_ntfs "$tmp/a" 30M 512
+	fill "$tmp/a" 10 50
+	hashes "$tmp/a" >"$tmp/sums"
+	grow "$tmp/a" 35M times=200 by=5M
+	judge "$tmp/a" 512 "$tmp/sums"
 }
 
 # one cluster more each time, 300 times
 case_little() {
-	make_ntfs "$work/a" 4M 1024
-	hashes "$work/a" >"$work/sums"
-	grow "$work/a" 4097K times=300 by=1K
-	judge "$work/a" 1024 "$work/sums"
+	make_ntfs "$tmp/a" 4M 1024
+	hashes "$tmp/a" >"$tmp/sums"
+	grow "$tmp/a" 4097K times=300 by=1K
+	judge "$tmp/a" 1024 "$tmp/sums"
 }
 
 # $MFT and $Bitmap in many fragments, $MFT with an attribute list
 case_fragments() {
-	make_ntfs "$work/a" 8M 512
-	mount_ntfs "$work/a" || fail mount
+	make_ntfs "$tmp/a" 8M 512
+	mount_ntfs "$tmp/a" || fail mount
 	python3 - "$mnt" <<-'E' || fail "filling"
 		import itertools, os, sys
 		def until_full(name, data):
@@ -77,103 +77,103 @@ case_fragments() {
 	E
 	umount_ntfs
 	[ "$(runs 0)" -ge 100 ] || fail "\$MFT has only $(runs 0) runs"
-	ntfsinfo -f -i 0 "$work/a" 2>/dev/null | grep -q ATTRIBUTE_LIST || fail "no attribute list"
-	hashes "$work/a" >"$work/sums"
-	[ "$(wc -l <"$work/sums")" -ge 1000 ] || fail "too few files"
-	grow "$work/a" 9M times=20 by=1M
-	judge_ntfsresize "$work/a" || fail "ntfsresize -i"
-	judge_ntfsfix "$work/a" || fail "ntfsfix -n"
-	judge_files "$work/a" "$work/sums" || fail "files"
-	grow "$work/a" 3G
-	judge_ntfsresize "$work/a" || fail "ntfsresize -i"
-	judge_files "$work/a" "$work/sums" || fail "files"
+	ntfsinfo -f -i 0 "$tmp/a" 2>/dev/null | grep -q ATTRIBUTE_LIST || fail "no attribute list"
+	hashes "$tmp/a" >"$tmp/sums"
+	[ "$(wc -l <"$tmp/sums")" -ge 1000 ] || fail "too few files"
+	grow "$tmp/a" 9M times=20 by=1M
+	judge_ntfsresize "$tmp/a" || fail "ntfsresize -i"
+	judge_ntfsfix "$tmp/a" || fail "ntfsfix -n"
+	judge_files "$tmp/a" "$tmp/sums" || fail "files"
+	grow "$tmp/a" 3G
+	judge_ntfsresize "$tmp/a" || fail "ntfsresize -i"
+	judge_files "$tmp/a" "$tmp/sums" || fail "files"
 }
 
 # 8 GiB to 8 TiB: a few pages are written, and little memory is taken
 case_huge() {
-	make_ntfs "$work/a" 8G 4096
-	fill "$work/a" 10 50
-	hashes "$work/a" >"$work/sums"
-	grow "$work/a" 8T
+	make_ntfs "$tmp/a" 8G 4096
+	fill "$tmp/a" 10 50
+	hashes "$tmp/a" >"$tmp/sums"
+	grow "$tmp/a" 8T
 	echo "8 GiB to 8 TiB: $figures"
 	at_most changed 65536
 	at_most memory 65536
-	judge "$work/a" 4096 "$work/sums"
-	"$growfs" check "$work/a" 9T >"$work/said" || fail "check"
-	figures=$(cat "$work/said")
+	judge "$tmp/a" 4096 "$tmp/sums"
+	"$growfs" check "$tmp/a" 9T >"$said" || fail "check"
+	figures=$(cat "$said")
 	at_most memory 65536
 }
 
 # the new space is not empty: what lay there must not show up in $Bitmap
 case_garbage() {
-	make_ntfs "$work/a" 24M 4096
-	hashes "$work/a" >"$work/sums"
-	head -c 300000000 /dev/zero | tr '\0' '\377' >>"$work/a"
-	grow "$work/a" "$(stat -c %s "$work/a")"
-	judge "$work/a" 4096 "$work/sums"
+	make_ntfs "$tmp/a" 24M 4096
+	hashes "$tmp/a" >"$tmp/sums"
+	head -c 300000000 /dev/zero | tr '\0' '\377' >>"$tmp/a"
+	grow "$tmp/a" "$(stat -c %s "$tmp/a")"
+	judge "$tmp/a" 4096 "$tmp/sums"
 }
 
 # $Bitmap lies in its MFT record
 case_resident() {
-	make_ntfs "$work/a" 3M 4096
-	hashes "$work/a" >"$work/sums"
-	"$twin" "$work/a" resident-bitmap || fail "ntfs_twin.py"
-	ntfsinfo -f -v -i 6 "$work/a" >"$work/said" 2>&1
-	[ "$(grep -c 'Resident: 		 No' "$work/said")" = 0 ] || fail "\$Bitmap is not resident"
-	grow "$work/a" 1G
-	judge "$work/a" 4096 "$work/sums"
+	make_ntfs "$tmp/a" 3M 4096
+	hashes "$tmp/a" >"$tmp/sums"
+	"$twin" "$tmp/a" resident-bitmap || fail "ntfs_twin.py"
+	ntfsinfo -f -v -i 6 "$tmp/a" >"$said" 2>&1
+	[ "$(grep -c 'Resident: 		 No' "$said")" = 0 ] || fail "\$Bitmap is not resident"
+	grow "$tmp/a" 1G
+	judge "$tmp/a" 4096 "$tmp/sums"
 }
 
 # $Bitmap has an attribute list in its record, which goes or (with the file's name in the other
 # record) has to stay
 case_split() {
 	for what in data name; do
-		make_ntfs "$work/a" 200M 4096
-		fill "$work/a" 10 50
-		hashes "$work/a" >"$work/sums"
-		"$twin" "$work/a" split-bitmap $what || fail "ntfs_twin.py"
-		judge_files "$work/a" "$work/sums" || fail "ntfs-3g does not take the twin"
-		grow "$work/a" 3G
+		make_ntfs "$tmp/a" 200M 4096
+		fill "$tmp/a" 10 50
+		hashes "$tmp/a" >"$tmp/sums"
+		"$twin" "$tmp/a" split-bitmap $what || fail "ntfs_twin.py"
+		judge_files "$tmp/a" "$tmp/sums" || fail "ntfs-3g does not take the twin"
+		grow "$tmp/a" 3G
 		if [ $what = data ]; then
-			judge "$work/a" 4096 "$work/sums"
+			judge "$tmp/a" 4096 "$tmp/sums"
 		fi
-		judge_ntfsfix "$work/a" || fail "ntfsfix -n"
-		judge_files "$work/a" "$work/sums" || fail "files"
-		"$growfs" check "$work/a" 12G >"$work/said" || fail "our own check"
+		judge_ntfsfix "$tmp/a" || fail "ntfsfix -n"
+		judge_files "$tmp/a" "$tmp/sums" || fail "files"
+		"$growfs" check "$tmp/a" 12G >"$said" || fail "our own check"
 	done
 }
 
 # $Bitmap has an attribute list in clusters of its own. ntfsresize refuses such a volume until
 # growing has drawn $Bitmap together.
 case_list() {
-	make_ntfs "$work/a" 5G 512
-	fill "$work/a" 10 50
-	hashes "$work/a" >"$work/sums"
-	"$tool" "$work/a" 2000 || fail "scatter-bitmap"
-	ntfsinfo -f -v -i 6 "$work/a" 2>/dev/null | grep -q ATTRIBUTE_LIST ||
+	make_ntfs "$tmp/a" 5G 512
+	fill "$tmp/a" 10 50
+	hashes "$tmp/a" >"$tmp/sums"
+	"$tool" "$tmp/a" 2000 || fail "scatter-bitmap"
+	ntfsinfo -f -v -i 6 "$tmp/a" 2>/dev/null | grep -q ATTRIBUTE_LIST ||
 		fail "\$Bitmap has no attribute list"
-	! judge_ntfsresize "$work/a" || fail "ntfsresize takes an attribute list"
-	cp --sparse=always "$work/a" "$work/b"
-	grow "$work/a" 12G
-	judge "$work/a" 512 "$work/sums"
+	! judge_ntfsresize "$tmp/a" || fail "ntfsresize takes an attribute list"
+	cp --sparse=always "$tmp/a" "$tmp/b"
+	grow "$tmp/a" 12G
+	judge "$tmp/a" 512 "$tmp/sums"
 	# too little new space to move to: a further run at the end of the list
-	grow "$work/b" 5121M
-	judge_ntfsfix "$work/b" || fail "ntfsfix -n"
-	judge_files "$work/b" "$work/sums" || fail "files"
-	"$growfs" check "$work/b" 12G >"$work/said" || fail "our own check"
+	grow "$tmp/b" 5121M
+	judge_ntfsfix "$tmp/b" || fail "ntfsfix -n"
+	judge_files "$tmp/b" "$tmp/sums" || fail "files"
+	"$growfs" check "$tmp/b" 12G >"$said" || fail "our own check"
 }
 
 # a request for chkdsk is left where it was asked for, and only there
 case_ask() {
-	make_ntfs "$work/a" 24M 4096
-	grow "$work/a" 1G
-	ntfsresize -i "$work/a" >"$work/said" 2>&1 || fail "the volume asks for chkdsk"
-	grow "$work/a" 2G ask
-	! ntfsresize -i "$work/a" >"$work/said" 2>&1 || fail "the volume asks for no chkdsk"
-	grep -q "scheduled for check" "$work/said" || fail "ntfsresize does not say why"
-	grow "$work/a" 3G dirty
-	judge_ntfsresize "$work/a" || fail "ntfsresize -i -f"
-	! ntfsresize -i "$work/a" >"$work/said" 2>&1 || fail "the request got lost"
+	make_ntfs "$tmp/a" 24M 4096
+	grow "$tmp/a" 1G
+	ntfsresize -i "$tmp/a" >"$said" 2>&1 || fail "the volume asks for chkdsk"
+	grow "$tmp/a" 2G ask
+	! ntfsresize -i "$tmp/a" >"$said" 2>&1 || fail "the volume asks for no chkdsk"
+	grep -q "scheduled for check" "$said" || fail "ntfsresize does not say why"
+	grow "$tmp/a" 3G dirty
+	judge_ntfsresize "$tmp/a" || fail "ntfsresize -i -f"
+	! ntfsresize -i "$tmp/a" >"$said" 2>&1 || fail "the request got lost"
 }
 
 [ $# != 0 ] || set -- full again little fragments huge garbage resident split list ask

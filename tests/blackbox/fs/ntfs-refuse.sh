@@ -5,20 +5,20 @@
 # shellcheck source=judges.sh
 . "$(dirname "$0")/judges.sh"
 
-make_ntfs "$work/sound" 12M 4096
-fill "$work/sound" 10 40
-free=$("$twin" "$work/sound" free-cluster)
+make_ntfs "$tmp/sound" 12M 4096
+fill "$tmp/sound" 10 40
+free=$("$twin" "$tmp/sound" free-cluster)
 
-# change WHAT...: a twin of the sound volume in $work/twin
+# change WHAT...: a twin of the sound volume in $tmp/twin
 change() {
-	cp --sparse=always "$work/sound" "$work/twin"
-	[ $# = 0 ] || "$twin" "$work/twin" "$@" || fail "making the twin: $*"
+	cp --sparse=always "$tmp/sound" "$tmp/twin"
+	[ $# = 0 ] || "$twin" "$tmp/twin" "$@" || fail "making the twin: $*"
 }
 
 # with_file NAME BYTES: a twin that has this file in its root
 with_file() {
 	change
-	mount_ntfs "$work/twin" || fail "mount"
+	mount_ntfs "$tmp/twin" || fail "mount"
 	printf '%b' "$2" >"$mnt/$1"
 	umount_ntfs
 }
@@ -28,21 +28,21 @@ refused() {
 	local code=$1 message=$2 hint=$3 size=${4:-1G}
 	shift 3
 	[ $# = 0 ] || shift
-	sha256sum "$work/twin" >"$work/before"
-	if "$growfs" check "$work/twin" "$size" "$@" >"$work/said"; then
+	sha256sum "$tmp/twin" >"$tmp/before"
+	if "$growfs" check "$tmp/twin" "$size" "$@" >"$said"; then
 		fail "not refused: $message"
 	fi
-	[ "$(sed -n 1p "$work/said")" = "$code" ] || fail "the code is not $code"
-	sed -n 2p "$work/said" | grep -q -- "$message" || fail "the message is not: $message"
-	sed -n 3p "$work/said" | grep -q -- "$hint" || fail "the hint is not: $hint"
-	sha256sum --status -c "$work/before" || fail "the volume was written: $message"
+	[ "$(sed -n 1p "$said")" = "$code" ] || fail "the code is not $code"
+	sed -n 2p "$said" | grep -q -- "$message" || fail "the message is not: $message"
+	sed -n 3p "$said" | grep -q -- "$hint" || fail "the hint is not: $hint"
+	sha256sum --status -c "$tmp/before" || fail "the volume was written: $message"
 }
 
 # accepted [SIZE [WORD...]]
 accepted() {
 	local size=${1:-1G}
 	[ $# = 0 ] || shift
-	"$growfs" check "$work/twin" "$size" "$@" >"$work/said" || fail "refused"
+	"$growfs" check "$tmp/twin" "$size" "$@" >"$said" || fail "refused"
 }
 
 change
@@ -53,8 +53,8 @@ change oem "-FVE-FS-"
 refused unsupported BitLocker manage-bde
 change oem "MSDOS5.0"
 refused unsupported "cannot be grown" ""
-truncate -s 8M "$work/twin"
-mke2fs -q -F -t ext4 "$work/twin" && refused unsupported ext4 resize2fs
+truncate -s 8M "$tmp/twin"
+mke2fs -q -F -t ext4 "$tmp/twin" && refused unsupported ext4 resize2fs
 
 # ---- hibernation ----
 with_file hiberfil.sys "hibr$(printf '\\0%.0s' {1..5000})"
@@ -85,13 +85,13 @@ complaints='unclean file system|Windows cache|Incomplete|restart page|Fixing|ref
 # journal KIND [COMPLAINT]: a twin with this journal, and ntfs-3g's complaint about it
 journal() {
 	change log "$1"
-	cp --sparse=always "$work/twin" "$work/other"
-	mount_ntfs "$work/other" && umount_ntfs
-	cp "$work/mounted" "$work/said"
+	cp --sparse=always "$tmp/twin" "$tmp/other"
+	mount_ntfs "$tmp/other" && umount_ntfs
+	cp "$tmp/mounted" "$said"
 	if [ $# = 1 ]; then
-		! grep -Eq "$complaints" "$work/said" || fail "ntfs-3g complains of a $1 journal"
+		! grep -Eq "$complaints" "$said" || fail "ntfs-3g complains of a $1 journal"
 	else
-		grep -q -- "$2" "$work/said" || fail "ntfs-3g does not complain of a $1 journal"
+		grep -q -- "$2" "$said" || fail "ntfs-3g does not complain of a $1 journal"
 	fi
 }
 
@@ -130,14 +130,14 @@ refused corrupt "cluster 4 is marked free in \$Bitmap, but MFT record 0 uses it"
 change twice 4
 refused corrupt "is used twice, by MFT records 1 and 4" chkdsk
 change middle-backup
-judge_ntfsresize "$work/twin" || fail "ntfsresize -i"
-grep -q "backup boot sector in the middle" "$work/said" || fail "ntfsresize does not find it"
+judge_ntfsresize "$tmp/twin" || fail "ntfsresize -i"
+grep -q "backup boot sector in the middle" "$said" || fail "ntfsresize does not find it"
 accepted
 
 # ---- sizes ----
 change
 refused usage "less than the file system covers" "" 8M
-truncate -s 11M "$work/twin"
+truncate -s 11M "$tmp/twin"
 refused unsupported "its partition has only" "partition was cut"
 change
 refused unsupported "clusters of 4096 bytes are more than the 4294967295" "can grow to 17592186040320" 16385G
