@@ -57,7 +57,7 @@ static struct sv_sink *open_sink(
 	if (!d->tar)
 		return sv_sink_host(d->dir, a->force, err);
 	if (!cli->out.terminal)
-		return sv_sink_tar(&cli->out, err);
+		return sv_sink_tar(&cli->out, &cli->job, err);
 	sv_fail(err, SV_USAGE, NULL, "a tar stream does not go to a terminal");
 	sv_hint(err, "add '> files.tar', or '| tar x'");
 	return NULL;

@@ -8,18 +8,17 @@
 
 #include "base/num.h"
 #include "cli/tree.h"
+#include "fs/extract.h"
 #include "io/extract.h"
 
 #include <string.h>
 
-#define PIECE (1u << 20)
-
 struct copying {
 	struct sv_copy *c;
-	const char *name; /* of the root */
-	const char *what; /* its path in the guest, for messages */
-	uint8_t *piece;
-	unsigned depth; /* folders that were entered */
+	const char *name;    /* of the root */
+	const char *what;    /* its path in the guest, for messages */
+	struct sv_job inner; /* of one file */
+	unsigned depth;      /* folders that were entered */
 };
 
 static int problem(void *user, const char *path, const struct sv_err *what, struct sv_err *err)
@@ -45,33 +44,85 @@ static int soften(struct copying *k, const struct sv_tree_item *item, const stru
 	return -1;
 }
 
-/* *ret_whole: all was read. -1 only where the sink fails. */
+/* ---- a file's data: sv_fs_extract() writes to a device, and the device is the sink ---- */
+
+struct sink_dev {
+	struct sv_dev dev;
+	struct copying *k;
+	bool failed; /* the sink did: not the guest's fault */
+};
+
+static int sink_pread(struct sv_dev *d, void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	(void)buf;
+	(void)n;
+	return sv_fail_at(err, SV_INTERNAL, sv_dev_name(d), off, "a copy is only written");
+}
+
+static int sink_pwrite(
+	struct sv_dev *d, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct sink_dev *s = (struct sink_dev *)d;
+	struct sv_sink *sink = s->k->c->sink;
+
+	if (sv_job_check(&s->k->c->cli->job, err) == 0 &&
+		sink->ops->write(sink, bytes, n, off, err) == 0)
+		return 0;
+	s->failed = true;
+	return -1;
+}
+
+/* The size was announced with the file. */
+static int sink_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
+{
+	(void)d;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
+static void sink_close(struct sv_dev *d)
+{
+	(void)d; /* it lies on the stack */
+}
+
+/* What sv_fs_extract() tells of one file becomes the progress of all; Ctrl-C goes down. */
+static void pass_progress(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+	struct copying *k = user;
+	struct sv_copy *c = k->c;
+
+	(void)stage;
+	(void)total;
+	sv_job_progress(&c->cli->job, "copying", c->bytes + done, c->total);
+	if (sv_job_check(&c->cli->job, NULL))
+		atomic_store(&k->inner.cancel, true);
+}
+
+/* *ret_whole: all was read; else `what` says why not. -1 only where the sink failed, or the
+ * work was cancelled. */
 static int pump(struct copying *k, const struct sv_tree_item *item, bool *ret_whole,
 	struct sv_err *what, struct sv_err *err)
 {
-	struct sv_sink *sink = k->c->sink;
-	uint64_t off = 0;
-	size_t got = 0;
+	static const struct sv_dev_ops ops = {.kind = "copy",
+		.pread = sink_pread,
+		.pwrite = sink_pwrite,
+		.resize = sink_resize,
+		.close = sink_close};
+	struct sink_dev s = {.k = k};
+	int rc;
 
-	for (; off < item->st.size; off += got) {
-		size_t want = (size_t)SV_MIN(item->st.size - off, (uint64_t)PIECE);
-
-		if (sv_job_check(&k->c->cli->job, err))
-			return -1;
-		if (sv_fs_read(item->fs, item->st.ino, NULL, k->piece, want, off, &got, what))
-			return 0;
-		if (!got) {
-			sv_fail(what, SV_CORRUPT, NULL, "its data end at %llu of %llu bytes",
-				(unsigned long long)off, (unsigned long long)item->st.size);
-			return 0;
-		}
-		if (sink->ops->write(sink, k->piece, got, off, err))
-			return -1;
-		k->c->bytes += got;
-		sv_job_progress(&k->c->cli->job, "copying", k->c->bytes, k->c->total);
-	}
-	*ret_whole = true;
-	return 0;
+	if (sv_dev_init(&s.dev, &ops, item->path, 0, true, err))
+		return -1;
+	rc = sv_fs_extract(item->fs, item->st.ino, NULL, &s.dev, &k->inner, what);
+	sv_dev_close(&s.dev);
+	*ret_whole = !rc;
+	if (!rc)
+		k->c->bytes += item->st.size;
+	if (!rc || (!s.failed && what->code != SV_CANCELLED && what->code != SV_NOMEM))
+		return 0;
+	sv_err_copy(err, what);
+	return -1;
 }
 
 static int copy_file(struct copying *k, const char *name, const struct sv_tree_item *item,
@@ -83,7 +134,7 @@ static int copy_file(struct copying *k, const char *name, const struct sv_tree_i
 
 	if (sink->ops->file(sink, name, &item->st, &what))
 		return soften(k, item, &what, err);
-	if (!sink->ops->write) {
+	if (!sink->ops->write) { /* --dry-run: the content is not even read */
 		k->c->files++;
 		k->c->bytes += item->st.size;
 		return 0;
@@ -187,11 +238,10 @@ int sv_copy_place(
 {
 	static const struct sv_tree_ops ops = {
 		.enter = enter, .leave = leave, .problem = problem};
-	sv_autofree uint8_t *piece = malloc(PIECE);
-	struct copying k = {.c = c, .name = name, .what = from->path, .piece = piece};
+	struct copying k = {.c = c, .name = name, .what = from->path};
 
-	if (!piece)
-		return sv_fail_nomem(err);
+	k.inner.progress = pass_progress;
+	k.inner.user = &k;
 	return sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
 }
 

@@ -18,7 +18,7 @@ struct sv_sink_ops {
 	int (*end_folder)(struct sv_sink *s, const struct sv_fs_stat *st, struct sv_err *err);
 	int (*file)(struct sv_sink *s, const char *name, const struct sv_fs_stat *st,
 		struct sv_err *err);
-	/* In order; at most the size that the file was announced with. */
+	/* Forwards, within the size that the file was announced with; gaps are zeros. */
 	int (*write)(struct sv_sink *s, const void *bytes, size_t n, uint64_t off,
 		struct sv_err *err);
 	/* `whole` is false where reading failed: a file on the host is dropped then. */
@@ -38,7 +38,7 @@ struct sv_sink {
 };
 
 struct sv_sink *sv_sink_host(const char *dir, bool replace, struct sv_err *err);
-struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_err *err);
+struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_job *job, struct sv_err *err);
 struct sv_sink *sv_sink_nowhere(struct sv_err *err);
 
 void sv_sink_close(struct sv_sink *s);

@@ -33,6 +33,7 @@ static_assert(sizeof(struct tar_header) == BLOCK, "a tar header is one block");
 struct tar_sink {
 	struct sv_sink base;
 	struct sv_out *out;
+	struct sv_job *job;
 	struct sv_str path;  /* of the folder at hand, with '/' at its end */
 	uint64_t size, done; /* of the file at hand */
 };
@@ -185,13 +186,31 @@ static int tar_file(
 	return put_named(tar(s), name, '0', st->size, st, "", err);
 }
 
+/* A hole up to `end`. */
+static int put_zeros(struct tar_sink *t, uint64_t end, struct sv_err *err)
+{
+	static const char zeros[64 * SV_KIB];
+
+	while (t->done < end) {
+		size_t n = (size_t)SV_MIN(end - t->done, (uint64_t)sizeof zeros);
+
+		if (sv_job_check(t->job, err) || check_out(t, err))
+			return -1;
+		sv_out_bytes(t->out, zeros, n);
+		t->done += n;
+	}
+	return 0;
+}
+
 static int tar_write(
 	struct sv_sink *s, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
 {
 	struct tar_sink *t = tar(s);
 
-	if (off != t->done || n > t->size - t->done)
+	if (off < t->done || !sv_in_range(off, n, t->size))
 		return sv_fail(err, SV_INTERNAL, NULL, "a tar stream is written in order");
+	if (put_zeros(t, off, err))
+		return -1;
 	sv_out_bytes(t->out, bytes, n);
 	t->done += n;
 	return check_out(t, err);
@@ -201,17 +220,12 @@ static int tar_write(
 static int tar_end_file(
 	struct sv_sink *s, const struct sv_fs_stat *st, bool whole, struct sv_err *err)
 {
-	static const char zeros[BLOCK];
 	struct tar_sink *t = tar(s);
 
 	(void)st;
 	(void)whole;
-	while (t->done < t->size && !sv_out_gone(t->out)) {
-		size_t n = (size_t)SV_MIN(t->size - t->done, (uint64_t)BLOCK);
-
-		sv_out_bytes(t->out, zeros, n);
-		t->done += n;
-	}
+	if (put_zeros(t, t->size, err))
+		return -1;
 	put_padding(t, t->size);
 	return check_out(t, err);
 }
@@ -247,7 +261,7 @@ static const struct sv_sink_ops tar_ops = {
 	.close = tar_close,
 };
 
-struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_err *err)
+struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_job *job, struct sv_err *err)
 {
 	struct tar_sink *t = calloc(1, sizeof *t);
 
@@ -257,5 +271,6 @@ struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_err *err)
 	}
 	t->base = (struct sv_sink){.ops = &tar_ops, .keeps_all_links = true};
 	t->out = out;
+	t->job = job;
 	return &t->base;
 }

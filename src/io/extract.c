@@ -246,14 +246,26 @@ int sv_extract_write(
 	return 0;
 }
 
+/* A damaged file system can say that a file has any size; that concerns this file only. */
+static int refuse_size(struct sv_extract *x, uint64_t size, struct sv_err *err)
+{
+	sv_autofree char *path = path_here(x, x->name);
+
+	return sv_fail(err, SV_UNSUPPORTED, path,
+		"its %llu bytes are more than a file can have here", (unsigned long long)size);
+}
+
 int sv_extract_finish(struct sv_extract *x, uint64_t size, const struct sv_extract_meta *meta,
 	struct sv_err *err)
 {
 	int fd = x->fd;
 
-	if (size > INT64_MAX || ftruncate(fd, (off_t)size))
-		return fail_here(x, x->name, err, size > INT64_MAX ? EFBIG : errno,
-			"cannot set the size");
+	if (size > INT64_MAX)
+		return refuse_size(x, size, err);
+	if (ftruncate(fd, (off_t)size))
+		return errno == EFBIG
+			       ? refuse_size(x, size, err)
+			       : fail_here(x, x->name, err, errno, "cannot set the size");
 	if (set_meta(x, fd, meta, err) || refuse_taken(x, x->name, x->replace, err))
 		return -1;
 	if (renameat(here(x), x->part, here(x), x->name))
