@@ -35,7 +35,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 }
 
 static const struct sv_example examples[] = {
-	{"sharevm flatten Win10-extended", "copy in what it still reads from the original"},
+	{"sharevm flatten Win10-extended", "copy in what it still lacks"},
 	{"sharevm flatten Win10-extended -n", "how much that would be"},
 	{0},
 };

@@ -52,11 +52,12 @@ on_terminal() {
 	typed=$1 code=0
 	shift
 	python3 - "$typed" "$@" >"$tmp/out" 2>"$tmp/err" <<'PY' || code=$?
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, signal, struct, sys, termios
 
 answer = sys.argv[1].encode().decode("unicode_escape").encode()
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs the tests may ignore it
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
 shown = b""

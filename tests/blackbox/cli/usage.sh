@@ -50,8 +50,3 @@ run 5 extend x --to 1G --volume C: --volume D:
 has err "only one volume"
 run 5 extend x --to 1G --volume C:=40G
 has err "--volume C:=40G"
-
-# what would delete needs somebody to ask
-mkdir folder
-run 2 rollback folder
-has err "hint: add --yes"
