@@ -29,7 +29,7 @@ static int read_boot(struct sv_ntfs *v, struct sv_err *err)
 
 	if (sv_dev_read(v->dev, sector, sizeof sector, 0, err) < 0)
 		return -1;
-	if (sv_raw_parse_boot(sector, sizeof sector, &v->geo, err) < 0)
+	if (sv_ntfs_raw_parse_boot(sector, sizeof sector, &v->geo, err) < 0)
 		return sv_err_path(err, sv_dev_name(v->dev));
 	return 0;
 }
@@ -46,7 +46,7 @@ static int bootstrap_mft(struct sv_ntfs *v, struct sv_err *err)
 	v->mft.runs.v = malloc(sizeof *v->mft.runs.v);
 	if (!v->mft.runs.v)
 		return sv_fail_nomem(err);
-	v->mft.runs.v[0] = (struct sv_raw_run){0, v->geo.mft_lcn, clusters};
+	v->mft.runs.v[0] = (struct sv_ntfs_raw_run){0, v->geo.mft_lcn, clusters};
 	v->mft.runs.n = v->mft.runs.cap = 1;
 	v->mft.runs.end = clusters;
 	v->mft.size = v->mft.initialized = v->geo.record_size;

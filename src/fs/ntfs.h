@@ -15,10 +15,10 @@
 #define SV_FS_NTFS_H
 
 #include "fs/driver.h"
-#include "fs/raw_boot.h"
-#include "fs/raw_disk.h"
-#include "fs/raw_record.h"
-#include "fs/raw_runs.h"
+#include "fs/ntfs_raw_boot.h"
+#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_raw_record.h"
+#include "fs/ntfs_raw_runs.h"
 #include "io/dev.h"
 
 #include <string.h>
@@ -44,10 +44,10 @@ int sv_ntfs_parse_record(
 
 /* The next attribute; begin with a zeroed *a. False at the end. Cannot fail on a record that
  * was parsed. */
-bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_raw_attr *a);
+bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_ntfs_raw_attr *a);
 /* The first part of the attribute of a type with this name (UTF-16LE) in this very record. */
 bool sv_ntfs_find_attr(const struct sv_ntfs_record *r, uint32_t type, const uint8_t *name,
-	unsigned name_len, struct sv_raw_attr *ret);
+	unsigned name_len, struct sv_ntfs_raw_attr *ret);
 
 /* A $FILE_NAME value, or the key of a directory's entry. */
 struct sv_ntfs_name {
@@ -68,7 +68,7 @@ int sv_ntfs_parse_name(
 #define SV_NTFS_RUNS_MAX (4u << 20)
 
 struct sv_ntfs_runs {
-	struct sv_raw_run *v; /* in order of VCN, without gaps, neighbours joined */
+	struct sv_ntfs_raw_run *v; /* in order of VCN, without gaps, neighbours joined */
 	size_t n, cap;
 	uint64_t end;       /* VCN after the last run */
 	uint64_t allocated; /* clusters that are no holes */
@@ -82,7 +82,7 @@ struct sv_ntfs_runs {
 int sv_ntfs_runs_add(struct sv_ntfs_runs *runs, const uint8_t *pairs, size_t n, uint64_t end,
 	uint64_t clusters, struct sv_err *err);
 /* The run that holds this VCN; NULL where none does. */
-const struct sv_raw_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn);
+const struct sv_ntfs_raw_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn);
 
 /* ---- LZNT1: ntfs_lznt1.c ---- */
 
@@ -128,7 +128,7 @@ struct sv_ntfs_stream {
 struct sv_ntfs {
 	struct sv_fs fs;
 	struct sv_dev *dev; /* a cache above the volume */
-	struct sv_raw_geometry geo;
+	struct sv_ntfs_raw_geometry geo;
 	struct sv_ntfs_stream mft;
 	bool from_mirror; /* a record was damaged and its copy in $MFTMirr was taken */
 	uint16_t *upcase; /* 65536 units; read when first needed */
@@ -194,7 +194,7 @@ int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
  * the attribute list; SV_CORRUPT when it runs out.
  */
 typedef int (*sv_ntfs_attr_fn)(void *user, const struct sv_ntfs_record *r,
-	const struct sv_raw_attr *a, struct sv_err *err);
+	const struct sv_ntfs_raw_attr *a, struct sv_err *err);
 int sv_ntfs_each_attr(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t number,
 	uint64_t *budget, sv_ntfs_attr_fn fn, void *user, struct sv_err *err);
 

@@ -45,7 +45,7 @@ int sv_ntfs_next_list_entry(const uint8_t *list, size_t n, size_t *pos,
 
 /* What a stream is, from its first piece. */
 static int begin_stream(struct sv_ntfs *v, const struct sv_ntfs_record *r,
-	const struct sv_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
+	const struct sv_ntfs_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
 {
 	s->flags = a->flags;
 	s->resident = !a->mapped;
@@ -75,7 +75,7 @@ static int begin_stream(struct sv_ntfs *v, const struct sv_ntfs_record *r,
 
 /* Adds the attribute (in a loaded record `number`) as the stream's next piece. */
 static int add_piece(struct sv_ntfs *v, uint64_t number, const struct sv_ntfs_record *r,
-	const struct sv_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
+	const struct sv_ntfs_raw_attr *a, struct sv_ntfs_stream *s, struct sv_err *err)
 {
 	if (a->lowest_vcn != s->runs.end || (s->resident && s->value)) {
 		sv_fail_at(err, SV_CORRUPT, NULL, a->offset,
@@ -120,9 +120,9 @@ static int load_part(struct sv_ntfs *v, uint64_t owner, uint64_t reference,
 }
 
 static bool find_instance(const struct sv_ntfs_record *r, const struct sv_ntfs_list_entry *e,
-	struct sv_raw_attr *ret)
+	struct sv_ntfs_raw_attr *ret)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 
 	while (sv_ntfs_next_attr(r, &a)) {
 		if (a.type == e->type && a.instance == e->instance &&
@@ -141,7 +141,7 @@ static int add_listed(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint
 	sv_autorecord struct sv_ntfs_record part = {0};
 	const struct sv_ntfs_record *r = base;
 	uint64_t where = NTFS_REF_RECORD(e->record);
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 
 	if (where != number) {
 		if (load_part(v, number, e->record, &part, err) < 0)
@@ -162,7 +162,7 @@ static int load_list(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint6
 	uint8_t **ret, size_t *ret_n, struct sv_err *err)
 {
 	sv_autostream struct sv_ntfs_stream s = {0};
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 
 	*ret = NULL;
 	*ret_n = 0;
@@ -208,7 +208,7 @@ int sv_ntfs_stream_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, ui
 {
 	struct sv_ntfs_list_entry want = {.type = type, .name = name, .name_len = name_len};
 	sv_autofree uint8_t *list = NULL;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	size_t n;
 	int rc;
 
@@ -232,7 +232,7 @@ int sv_ntfs_stream_open(struct sv_ntfs *v, const struct sv_ntfs_record *base, ui
 static int visit(struct sv_ntfs *v, const struct sv_ntfs_record *r, uint64_t number,
 	sv_ntfs_attr_fn fn, void *user, struct sv_err *err)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 
 	while (sv_ntfs_next_attr(r, &a)) {
 		struct sv_err why = SV_ERR_INIT;

@@ -60,7 +60,7 @@ int sv_ntfs_zero_bits(
 	while (from < to) {
 		uint64_t at, length;
 
-		if (sv_raw_map(b->v, b->bitmap, from, to - from, &at, &length, err) < 0)
+		if (sv_ntfs_raw_map(b->v, b->bitmap, from, to - from, &at, &length, err) < 0)
 			return -1;
 		if (at == SV_NO_HOST_OFFSET)
 			return sv_fail(err, SV_CORRUPT, b->v->dev->name, "$Bitmap has a hole");
@@ -78,10 +78,12 @@ static int mark_in_byte(const struct sv_ntfs_bits *b, uint64_t first, unsigned c
 	unsigned mask = ((1U << count) - 1) << first % 8;
 	uint8_t old, byte;
 
-	if (sv_raw_read_stream(b->v, b->bitmap, &old, 1, first / 8, err) < 0)
+	if (sv_ntfs_raw_read_stream(b->v, b->bitmap, &old, 1, first / 8, err) < 0)
 		return -1;
 	byte = (uint8_t)(used ? old | mask : old & ~mask);
-	return byte == old ? 0 : sv_raw_write_stream(b->v, b->bitmap, &byte, 1, first / 8, err);
+	return byte == old
+		       ? 0
+		       : sv_ntfs_raw_write_stream(b->v, b->bitmap, &byte, 1, first / 8, err);
 }
 
 static int fill_bytes(
@@ -91,7 +93,7 @@ static int fill_bytes(
 	while (from < to) {
 		size_t n = (size_t)SV_MIN(to - from, SV_NTFS_BITS_BUFFER);
 
-		if (sv_raw_write_stream(b->v, b->bitmap, b->buffer, n, from, err) < 0)
+		if (sv_ntfs_raw_write_stream(b->v, b->bitmap, b->buffer, n, from, err) < 0)
 			return -1;
 		from += n;
 	}
@@ -116,17 +118,17 @@ int sv_ntfs_mark_bits(const struct sv_ntfs_bits *b, uint64_t first, uint64_t cou
 		    : sv_ntfs_zero_bits(b, whole, (end - tail) / 8, err);
 }
 
-int sv_ntfs_copy_bits(const struct sv_ntfs_bits *b, const struct sv_raw_stream *from,
+int sv_ntfs_copy_bits(const struct sv_ntfs_bits *b, const struct sv_ntfs_raw_stream *from,
 	uint64_t n, struct sv_err *err)
 {
 	for (uint64_t at = 0; at < n; at += SV_NTFS_BITS_BUFFER) {
 		size_t piece = (size_t)SV_MIN(n - at, SV_NTFS_BITS_BUFFER);
 
 		if (sv_job_check(b->job, err) < 0 ||
-			sv_raw_read_stream(b->v, from, b->buffer, piece, at, err) < 0)
+			sv_ntfs_raw_read_stream(b->v, from, b->buffer, piece, at, err) < 0)
 			return -1;
 		if (sv_is_zero(b->buffer, piece) ? sv_ntfs_zero_bits(b, at, at + piece, err) < 0
-						 : sv_raw_write_stream(b->v, b->bitmap,
+						 : sv_ntfs_raw_write_stream(b->v, b->bitmap,
 							   b->buffer, piece, at, err) < 0)
 			return -1;
 	}

@@ -8,11 +8,11 @@
 #define SV_FS_NTFS_BITMAP_H
 
 #include "base/job.h"
-#include "fs/raw_vol.h"
+#include "fs/ntfs_raw_vol.h"
 
 struct sv_ntfs_bits {
-	struct sv_raw_vol *v;
-	const struct sv_raw_stream *bitmap; /* mapped */
+	struct sv_ntfs_raw_vol *v;
+	const struct sv_ntfs_raw_stream *bitmap; /* mapped */
 	struct sv_job *job;
 	uint8_t *buffer; /* SV_NTFS_BITS_BUFFER bytes */
 };
@@ -25,7 +25,7 @@ int sv_ntfs_zero_bits(
 int sv_ntfs_mark_bits(const struct sv_ntfs_bits *b, uint64_t first, uint64_t count, bool used,
 	struct sv_err *err);
 /* The first n bytes of another stream, as it is now, are copied to the beginning. */
-int sv_ntfs_copy_bits(const struct sv_ntfs_bits *b, const struct sv_raw_stream *from,
+int sv_ntfs_copy_bits(const struct sv_ntfs_bits *b, const struct sv_ntfs_raw_stream *from,
 	uint64_t n, struct sv_err *err);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 #include "fs/ntfs_claims.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <string.h>
 
@@ -21,16 +21,16 @@ static int hint(struct sv_err *err)
 
 /* ---- collecting ---- */
 
-static int claim_attr(struct sv_raw_vol *v, uint64_t number, const uint8_t *record,
-	const struct sv_raw_attr *a, struct sv_ntfs_claims *claims, struct sv_err *err)
+static int claim_attr(struct sv_ntfs_raw_vol *v, uint64_t number, const uint8_t *record,
+	const struct sv_ntfs_raw_attr *a, struct sv_ntfs_claims *claims, struct sv_err *err)
 {
-	struct sv_raw_run_reader r;
-	struct sv_raw_run run;
+	struct sv_ntfs_raw_run_reader r;
+	struct sv_ntfs_raw_run run;
 	int more;
 
-	sv_raw_runs_begin(
+	sv_ntfs_raw_runs_begin(
 		&r, record + a->runs_offset, a->runs_length, a->lowest_vcn, v->geo.clusters);
-	while ((more = sv_raw_next_run(&r, &run, err)) == 1) {
+	while ((more = sv_ntfs_raw_next_run(&r, &run, err)) == 1) {
 		if (run.lcn == NTFS_HOLE)
 			continue;
 		if (sv_ntfs_claim(claims, run.lcn, run.length, number, err) < 0)
@@ -39,10 +39,10 @@ static int claim_attr(struct sv_raw_vol *v, uint64_t number, const uint8_t *reco
 	return more < 0 ? sv_err_shift(err, a->runs_offset) : 0;
 }
 
-static int claim_record(struct sv_raw_vol *v, uint64_t number, uint8_t *record,
+static int claim_record(struct sv_ntfs_raw_vol *v, uint64_t number, uint8_t *record,
 	struct sv_ntfs_claims *claims, struct sv_err *err)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 	int more;
 
 	if (memcmp(record, "\0\0\0\0", 4) == 0) /* never used */
@@ -51,29 +51,29 @@ static int claim_record(struct sv_raw_vol *v, uint64_t number, uint8_t *record,
 		!(sv_load_le16(record + offsetof(struct ntfs_record, flags)) &
 			NTFS_RECORD_IN_USE))
 		return 0;
-	if (sv_raw_unprotect(record, v->geo.record_size, "FILE", err) < 0 ||
-		sv_raw_check_record(record, v->geo.record_size, err) < 0)
+	if (sv_ntfs_raw_unprotect(record, v->geo.record_size, "FILE", err) < 0 ||
+		sv_ntfs_raw_check_record(record, v->geo.record_size, err) < 0)
 		return -1;
-	while ((more = sv_raw_next_attr(record, v->geo.record_size, &a, err)) == 1)
+	while ((more = sv_ntfs_raw_next_attr(record, v->geo.record_size, &a, err)) == 1)
 		if (a.mapped && claim_attr(v, number, record, &a, claims, err) < 0)
 			return -1;
 	return more;
 }
 
-static int fail_record(struct sv_raw_vol *v, uint64_t number, struct sv_err *err)
+static int fail_record(struct sv_ntfs_raw_vol *v, uint64_t number, struct sv_err *err)
 {
 	uint64_t off = number * v->geo.record_size, at, length;
 
 	if (err && err->has_offset) { /* within the record */
 		sv_err_context(err, "MFT record %llu", (unsigned long long)number);
-		if (sv_raw_map(v, &v->mft, off, 1, &at, &length, NULL) == 0)
+		if (sv_ntfs_raw_map(v, &v->mft, off, 1, &at, &length, NULL) == 0)
 			sv_err_shift(err, at);
 	}
 	sv_err_path(err, v->dev->name);
 	return hint(err);
 }
 
-static int claim_all(struct sv_raw_vol *v, uint8_t *chunk, struct sv_ntfs_claims *claims,
+static int claim_all(struct sv_ntfs_raw_vol *v, uint8_t *chunk, struct sv_ntfs_claims *claims,
 	struct sv_job *job, struct sv_err *err)
 {
 	uint64_t records = v->mft.initialized / v->geo.record_size;
@@ -85,7 +85,7 @@ static int claim_all(struct sv_raw_vol *v, uint8_t *chunk, struct sv_ntfs_claims
 		if (sv_job_check(job, err) < 0)
 			return -1;
 		sv_job_progress(job, "checking the allocation", first, records);
-		if (sv_raw_read_stream(v, &v->mft, chunk, (size_t)n * v->geo.record_size,
+		if (sv_ntfs_raw_read_stream(v, &v->mft, chunk, (size_t)n * v->geo.record_size,
 			    first * v->geo.record_size, err) < 0)
 			return -1;
 		for (uint64_t i = 0; i < n; i++)
@@ -100,8 +100,8 @@ static int claim_all(struct sv_raw_vol *v, uint8_t *chunk, struct sv_ntfs_claims
 
 /* A window on $Bitmap that moves forward. */
 struct bits {
-	struct sv_raw_vol *v;
-	const struct sv_raw_stream *bitmap;
+	struct sv_ntfs_raw_vol *v;
+	const struct sv_ntfs_raw_stream *bitmap;
 	uint8_t *chunk;
 	uint64_t start; /* of the window, in bytes */
 	size_t size;    /* 0: none yet */
@@ -118,7 +118,7 @@ static int load_bits(struct bits *b, uint64_t byte, struct sv_err *err)
 			"$Bitmap has %llu bytes, %llu clusters need more",
 			(unsigned long long)b->bitmap->size,
 			(unsigned long long)b->v->geo.clusters);
-	return sv_raw_read_stream(b->v, b->bitmap, b->chunk, b->size, byte, err);
+	return sv_ntfs_raw_read_stream(b->v, b->bitmap, b->chunk, b->size, byte, err);
 }
 
 /* How many bytes from p on have the value, word by word while that goes. */
@@ -162,7 +162,7 @@ static int first_unlike(struct bits *b, uint64_t from, uint64_t to, bool used, u
 }
 
 /* NTFS 1.2 keeps its backup boot sector in the middle, marked used and claimed by nobody. */
-static bool is_middle_backup(struct sv_raw_vol *v, uint64_t cluster)
+static bool is_middle_backup(struct sv_ntfs_raw_vol *v, uint64_t cluster)
 {
 	uint8_t first[512], sector[512];
 	uint64_t at = v->geo.sectors / 2 * v->geo.sector_size;
@@ -217,7 +217,7 @@ static int compare(struct bits *b, const struct sv_ntfs_claims *claims, struct s
 	return expect_free(b, at, claims->high, err);
 }
 
-int sv_ntfs_cross_check(struct sv_raw_vol *v, const struct sv_raw_stream *bitmap,
+int sv_ntfs_cross_check(struct sv_ntfs_raw_vol *v, const struct sv_ntfs_raw_stream *bitmap,
 	size_t claims_max, struct sv_job *job, struct sv_err *err)
 {
 	SV_CLEANUP(sv_ntfs_claims_free) struct sv_ntfs_claims claims = {0};
@@ -259,8 +259,8 @@ static uint64_t count_ones(const uint8_t *p, size_t bits)
 	return n;
 }
 
-int sv_ntfs_count_used(struct sv_raw_vol *v, const struct sv_raw_stream *bitmap, uint64_t *ret,
-	struct sv_job *job, struct sv_err *err)
+int sv_ntfs_count_used(struct sv_ntfs_raw_vol *v, const struct sv_ntfs_raw_stream *bitmap,
+	uint64_t *ret, struct sv_job *job, struct sv_err *err)
 {
 	sv_autofree uint8_t *chunk = malloc(CHUNK);
 	uint64_t used = 0, bytes = sv_div_up(v->geo.clusters, 8);
@@ -272,7 +272,7 @@ int sv_ntfs_count_used(struct sv_raw_vol *v, const struct sv_raw_stream *bitmap,
 		uint64_t bits = SV_MIN(8 * (uint64_t)n, v->geo.clusters - 8 * at);
 
 		if (sv_job_check(job, err) < 0 ||
-			sv_raw_read_stream(v, bitmap, chunk, n, at, err) < 0)
+			sv_ntfs_raw_read_stream(v, bitmap, chunk, n, at, err) < 0)
 			return -1;
 		used += count_ones(chunk, (size_t)bits);
 	}

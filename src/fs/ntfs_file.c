@@ -28,7 +28,7 @@ static int check_reparse(
 	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
 {
 	SV_CLEANUP(sv_ntfs_object_free) struct sv_ntfs_object o = {0};
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	struct ntfs_standard d;
 
 	if (!sv_ntfs_find_attr(base, NTFS_ATTR_STANDARD, NULL, 0, &a) || a.mapped ||
@@ -85,8 +85,8 @@ struct wanted {
 };
 
 /* Names of streams, too, are compared without case; the one that is there is taken over. */
-static int match_stream(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
-	struct sv_err *err)
+static int match_stream(void *user, const struct sv_ntfs_record *r,
+	const struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	struct wanted *w = user;
 
@@ -154,8 +154,8 @@ struct streams {
 	void *user;
 };
 
-static int take_stream(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
-	struct sv_err *err)
+static int take_stream(void *user, const struct sv_ntfs_record *r,
+	const struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	struct streams *s = user;
 	char name[SV_NTFS_NAME_UTF8];
@@ -195,7 +195,7 @@ int sv_ntfs_extents(
 		return why.code == SV_NOTFOUND ? 0 : -1;
 	}
 	for (size_t i = 0; i < s.runs.n && s.runs.v[i].vcn * cluster < s.size; i++) {
-		const struct sv_raw_run *r = &s.runs.v[i];
+		const struct sv_ntfs_raw_run *r = &s.runs.v[i];
 		uint64_t off = r->vcn * cluster;
 		int rc = fn(user, off,
 			r->lcn == NTFS_HOLE ? SV_NO_HOST_OFFSET : r->lcn * cluster,

@@ -13,12 +13,12 @@
 #include "fs/ntfs_check.h"
 #include "fs/ntfs_root.h"
 #include "fs/ntfs_state.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <stdio.h>
 
 static int free_runs(
-	const struct sv_ntfs_bits *b, const struct sv_raw_stream *s, struct sv_err *err)
+	const struct sv_ntfs_bits *b, const struct sv_ntfs_raw_stream *s, struct sv_err *err)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->runs[i].lcn != NTFS_HOLE &&
@@ -106,7 +106,7 @@ int sv_ntfs_write_growth(struct sv_ntfs_growth *g, struct sv_job *job, struct sv
 static void fill_plan(
 	const struct sv_ntfs_growth *g, uint64_t used, struct sv_fs_grow_plan *ret)
 {
-	const struct sv_raw_geometry *geo = &g->v->geo;
+	const struct sv_ntfs_raw_geometry *geo = &g->v->geo;
 
 	*ret = (struct sv_fs_grow_plan){
 		.type = "ntfs",
@@ -126,11 +126,11 @@ static void fill_plan(
 int sv_ntfs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
 	const struct sv_fs_grow_opts *opts, struct sv_fs_grow_plan *ret, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
+	SV_CLEANUP(sv_ntfs_raw_free_vol) struct sv_ntfs_raw_vol v = {0};
 	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
 	uint64_t used;
 
-	if (sv_raw_open_vol(volume, &v, err) < 0 ||
+	if (sv_ntfs_raw_open_vol(volume, &v, err) < 0 ||
 		sv_ntfs_check_state(&v, opts->accept_dirty, opts->job, err) < 0 ||
 		sv_ntfs_plan_growth(&v, new_volume_size, opts->ask_check, &g, err) < 0)
 		return -1;
@@ -145,10 +145,10 @@ int sv_ntfs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
 
 int sv_ntfs_grow(struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_vol) struct sv_raw_vol v = {0};
+	SV_CLEANUP(sv_ntfs_raw_free_vol) struct sv_ntfs_raw_vol v = {0};
 	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
 
-	if (sv_raw_open_vol(volume, &v, err) < 0 ||
+	if (sv_ntfs_raw_open_vol(volume, &v, err) < 0 ||
 		sv_ntfs_plan_growth(&v, sv_dev_size(volume), opts->ask_check, &g, err) < 0)
 		return -1;
 	return sv_ntfs_write_growth(&g, opts->job, err);

@@ -14,7 +14,7 @@
 
 #include "base/num.h"
 #include "fs/ntfs_state.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <string.h>
 
@@ -22,8 +22,8 @@
 
 void sv_ntfs_free_growth(struct sv_ntfs_growth *g)
 {
-	sv_raw_free_stream(&g->old_bitmap);
-	sv_raw_free_stream(&g->bitmap);
+	sv_ntfs_raw_free_stream(&g->old_bitmap);
+	sv_ntfs_raw_free_stream(&g->bitmap);
 	sv_ntfs_free_edits(&g->edits);
 	sv_ntfs_free_leftover(&g->leftover);
 }
@@ -40,7 +40,7 @@ static int no_room(struct sv_ntfs_growth *g, const char *file, struct sv_err *er
 
 static int plan_geometry(struct sv_ntfs_growth *g, uint64_t volume_size, struct sv_err *err)
 {
-	const struct sv_raw_geometry *geo = &g->v->geo;
+	const struct sv_ntfs_raw_geometry *geo = &g->v->geo;
 	uint64_t sectors = volume_size / geo->sector_size;
 	uint64_t per_cluster = geo->cluster_size / geo->sector_size;
 
@@ -64,7 +64,7 @@ static int plan_geometry(struct sv_ntfs_growth *g, uint64_t volume_size, struct 
 /* ---- $Bitmap ---- */
 
 struct bitmap_plan {
-	struct sv_raw_part *parts;
+	struct sv_ntfs_raw_part *parts;
 	size_t count;
 	uint64_t size; /* bytes */
 	uint64_t have; /* clusters */
@@ -72,7 +72,7 @@ struct bitmap_plan {
 };
 
 static void set_bitmap_sizes(struct sv_ntfs_growth *g, const struct bitmap_plan *p,
-	uint8_t *record, const struct sv_raw_attr *first)
+	uint8_t *record, const struct sv_ntfs_raw_attr *first)
 {
 	g->bitmap.size = g->bitmap.initialized = p->size;
 	g->bitmap.allocated = SV_MAX(p->have, p->need) * g->v->geo.cluster_size;
@@ -85,29 +85,29 @@ static void set_bitmap_sizes(struct sv_ntfs_growth *g, const struct bitmap_plan 
 static int extended_runs(
 	struct sv_ntfs_growth *g, const struct bitmap_plan *p, struct sv_err *err)
 {
-	const struct sv_raw_stream *old = &g->old_bitmap;
-	struct sv_raw_run *last;
+	const struct sv_ntfs_raw_stream *old = &g->old_bitmap;
+	struct sv_ntfs_raw_run *last;
 
 	for (size_t i = 0; i < old->count; i++)
-		if (sv_raw_add_run(&g->bitmap, old->runs[i], err) < 0)
+		if (sv_ntfs_raw_add_run(&g->bitmap, old->runs[i], err) < 0)
 			return -1;
 	if (p->need <= p->have)
 		return 0;
-	g->added = (struct sv_raw_run){p->have, g->v->geo.clusters, p->need - p->have};
+	g->added = (struct sv_ntfs_raw_run){p->have, g->v->geo.clusters, p->need - p->have};
 	last = g->bitmap.count ? &g->bitmap.runs[g->bitmap.count - 1] : NULL;
 	if (last && last->lcn != NTFS_HOLE && last->lcn + last->length == g->added.lcn) {
 		last->length += g->added.length;
 		return 0;
 	}
-	return sv_raw_add_run(&g->bitmap, g->added, err);
+	return sv_ntfs_raw_add_run(&g->bitmap, g->added, err);
 }
 
 /* Returns 1, 0 where the record has no room, -1. */
 static int extend_bitmap(
 	struct sv_ntfs_growth *g, const struct bitmap_plan *p, struct sv_err *err)
 {
-	const struct sv_raw_part *tail = &p->parts[p->count - 1];
-	struct sv_raw_attr a;
+	const struct sv_ntfs_raw_part *tail = &p->parts[p->count - 1];
+	struct sv_ntfs_raw_attr a;
 	uint8_t *record;
 	size_t first = 0;
 
@@ -130,14 +130,14 @@ static int move_bitmap(
 	struct sv_ntfs_growth *g, const struct bitmap_plan *p, struct sv_err *err)
 {
 	size_t size = g->v->geo.record_size;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	uint8_t *record;
 	bool fits;
 
 	g->moved = true;
-	g->added = (struct sv_raw_run){0, g->v->geo.clusters, p->need};
+	g->added = (struct sv_ntfs_raw_run){0, g->v->geo.clusters, p->need};
 	g->bitmap.count = 0;
-	if (sv_raw_add_run(&g->bitmap, g->added, err) < 0 ||
+	if (sv_ntfs_raw_add_run(&g->bitmap, g->added, err) < 0 ||
 		sv_ntfs_edit_part(
 			&g->edits, g->v, p->parts, NTFS_ATTR_DATA, "", &record, &a, err) < 0)
 		return -1;
@@ -177,14 +177,14 @@ static int place_bitmap(
 /* The copies of the sizes that go with the file's names. */
 static int copy_sizes(struct sv_ntfs_growth *g, struct sv_err *err)
 {
-	sv_autofree struct sv_raw_part *parts = NULL;
+	sv_autofree struct sv_ntfs_raw_part *parts = NULL;
 	size_t count = 0;
 
-	if (sv_raw_find_parts(
+	if (sv_ntfs_raw_find_parts(
 		    g->v, NTFS_FILE_BITMAP, NTFS_ATTR_FILE_NAME, "", &parts, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		struct sv_raw_attr a;
+		struct sv_ntfs_raw_attr a;
 		uint8_t *record;
 
 		if (sv_ntfs_edit_part(&g->edits, g->v, &parts[i], NTFS_ATTR_FILE_NAME, "",
@@ -204,7 +204,7 @@ static int copy_sizes(struct sv_ntfs_growth *g, struct sv_err *err)
 static int open_bitmap(struct sv_ntfs_growth *g, struct sv_err *err)
 {
 	uint64_t need = sv_div_up(g->v->geo.clusters, 8);
-	int found = sv_raw_open_stream(
+	int found = sv_ntfs_raw_open_stream(
 		g->v, NTFS_FILE_BITMAP, NTFS_ATTR_DATA, "", &g->old_bitmap, err);
 
 	if (found < 0)
@@ -227,10 +227,10 @@ static int open_bitmap(struct sv_ntfs_growth *g, struct sv_err *err)
 static int plan_bitmap(struct sv_ntfs_growth *g, struct sv_err *err)
 {
 	struct bitmap_plan p = {0};
-	sv_autofree struct sv_raw_part *parts = NULL;
-	const struct sv_raw_stream *old = &g->old_bitmap;
+	sv_autofree struct sv_ntfs_raw_part *parts = NULL;
+	const struct sv_ntfs_raw_stream *old = &g->old_bitmap;
 
-	if (sv_raw_find_parts(
+	if (sv_ntfs_raw_find_parts(
 		    g->v, NTFS_FILE_BITMAP, NTFS_ATTR_DATA, "", &parts, &p.count, err) < 0)
 		return -1;
 	p.parts = parts;
@@ -248,14 +248,14 @@ static int plan_bitmap(struct sv_ntfs_growth *g, struct sv_err *err)
 
 static int plan_bad_clusters(struct sv_ntfs_growth *g, struct sv_err *err)
 {
-	sv_autofree struct sv_raw_part *parts = NULL;
-	struct sv_raw_run hole = {0, NTFS_HOLE, g->clusters};
+	sv_autofree struct sv_ntfs_raw_part *parts = NULL;
+	struct sv_ntfs_raw_run hole = {0, NTFS_HOLE, g->clusters};
 	uint64_t bytes = g->clusters * g->v->geo.cluster_size;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	uint8_t *record;
 	size_t count;
 
-	if (sv_raw_find_parts(
+	if (sv_ntfs_raw_find_parts(
 		    g->v, NTFS_FILE_BADCLUS, NTFS_ATTR_DATA, "$Bad", &parts, &count, err) < 0)
 		return -1;
 	if (count != 1)
@@ -291,7 +291,7 @@ static int plan_dirty_flag(struct sv_ntfs_growth *g, struct sv_err *err)
 	return 0;
 }
 
-int sv_ntfs_plan_growth(struct sv_raw_vol *v, uint64_t volume_size, bool ask_check,
+int sv_ntfs_plan_growth(struct sv_ntfs_raw_vol *v, uint64_t volume_size, bool ask_check,
 	struct sv_ntfs_growth *ret, struct sv_err *err)
 {
 	*ret = (struct sv_ntfs_growth){.v = v};

@@ -10,16 +10,16 @@
 #include "fs/grow.h"
 #include "fs/ntfs_edit.h"
 #include "fs/ntfs_list.h"
-#include "fs/raw_vol.h"
+#include "fs/ntfs_raw_vol.h"
 
 struct sv_ntfs_growth {
-	struct sv_raw_vol *v; /* borrowed */
-	uint64_t sectors;     /* as the boot sector will count them: the backup follows */
+	struct sv_ntfs_raw_vol *v; /* borrowed */
+	uint64_t sectors;          /* as the boot sector will count them: the backup follows */
 	uint64_t clusters;
-	struct sv_raw_stream old_bitmap;
-	struct sv_raw_stream bitmap; /* as it will lie; no runs where nothing changes */
-	struct sv_raw_run added;     /* its clusters beyond the old end; length 0 for none */
-	bool moved;                  /* all of it lies there, and the old clusters are free */
+	struct sv_ntfs_raw_stream old_bitmap;
+	struct sv_ntfs_raw_stream bitmap; /* as it will lie; no runs where nothing changes */
+	struct sv_ntfs_raw_run added; /* its clusters beyond the old end; length 0 for none */
+	bool moved;                   /* all of it lies there, and the old clusters are free */
 	struct sv_ntfs_edits edits;
 	struct sv_ntfs_leftover leftover;
 };
@@ -29,7 +29,7 @@ struct sv_ntfs_growth {
  * format or a full MFT record does not allow it, SV_USAGE where the volume would not grow.
  * *ret is to be freed also after a failure.
  */
-int sv_ntfs_plan_growth(struct sv_raw_vol *v, uint64_t volume_size, bool ask_check,
+int sv_ntfs_plan_growth(struct sv_ntfs_raw_vol *v, uint64_t volume_size, bool ask_check,
 	struct sv_ntfs_growth *ret, struct sv_err *err);
 /* An upper bound of what writing touches, in 4 KiB pages, where the new space is empty. */
 uint64_t sv_ntfs_growth_cost(const struct sv_ntfs_growth *g);

@@ -177,7 +177,7 @@ static int load_block(
 		return sv_fail(err, SV_CORRUPT, sv_dev_name(f->v->dev),
 			"index block %llu of record %llu is beyond the index",
 			(unsigned long long)want, (unsigned long long)f->ino);
-	if (sv_raw_unprotect(f->block, f->block_size, "INDX", err) < 0)
+	if (sv_ntfs_raw_unprotect(f->block, f->block_size, "INDX", err) < 0)
 		return blame_block(f, off, err);
 	found = sv_load_le64(f->block + offsetof(struct ntfs_index_block, vcn));
 	if (found != want) {

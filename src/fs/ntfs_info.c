@@ -17,7 +17,7 @@ static int read_label(struct sv_ntfs *v, const struct sv_ntfs_record *volume,
 	struct sv_fs_info *info, struct sv_err *err)
 {
 	sv_autofree char *label = NULL;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 
 	if (!sv_ntfs_find_attr(volume, NTFS_ATTR_VOLUME_NAME, NULL, 0, &a) || a.mapped)
 		return 0;
@@ -35,7 +35,7 @@ static int read_volume(struct sv_ntfs *v, struct sv_fs_info *info, struct sv_err
 {
 	sv_autorecord struct sv_ntfs_record r = {0};
 	struct ntfs_volume_info d;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 
 	if (sv_ntfs_load(v, NTFS_FILE_VOLUME, false, &r, err) < 0)
 		return -1;

@@ -7,8 +7,8 @@
 #include "fs/ntfs_log.h"
 
 #include "base/num.h"
-#include "fs/raw_disk.h"
-#include "fs/raw_record.h"
+#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_raw_record.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -144,7 +144,7 @@ static int parse_page(
 		return sv_fail_nomem(err);
 	memcpy(page, bytes + pos, r.page_size);
 	if ((!r.chkdsk || sv_get_le16(r.head.head.usa_count)) &&
-		sv_raw_unprotect(page, r.page_size, r.chkdsk ? "CHKD" : "RSTR", err) < 0)
+		sv_ntfs_raw_unprotect(page, r.page_size, r.chkdsk ? "CHKD" : "RSTR", err) < 0)
 		return sv_err_shift(err, pos);
 	if (parse_area(page, pos, &r, err) < 0 ||
 		(!r.chkdsk && check_clients(page, pos, &r, err) < 0))

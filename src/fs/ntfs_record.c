@@ -12,8 +12,8 @@ int sv_ntfs_parse_record(
 {
 	struct ntfs_record d;
 
-	if (sv_raw_unprotect(bytes, n, "FILE", err) < 0 ||
-		sv_raw_check_record(bytes, n, err) < 0)
+	if (sv_ntfs_raw_unprotect(bytes, n, "FILE", err) < 0 ||
+		sv_ntfs_raw_check_record(bytes, n, err) < 0)
 		return -1;
 	memcpy(&d, bytes, sizeof d);
 	*ret = (struct sv_ntfs_record){
@@ -27,15 +27,15 @@ int sv_ntfs_parse_record(
 	return 0;
 }
 
-bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_raw_attr *a)
+bool sv_ntfs_next_attr(const struct sv_ntfs_record *r, struct sv_ntfs_raw_attr *a)
 {
-	return sv_raw_next_attr(r->bytes, r->size, a, NULL) > 0;
+	return sv_ntfs_raw_next_attr(r->bytes, r->size, a, NULL) > 0;
 }
 
 bool sv_ntfs_find_attr(const struct sv_ntfs_record *r, uint32_t type, const uint8_t *name,
-	unsigned name_len, struct sv_raw_attr *ret)
+	unsigned name_len, struct sv_ntfs_raw_attr *ret)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 
 	while (sv_ntfs_next_attr(r, &a)) {
 		if (a.type == type && !a.lowest_vcn &&

@@ -14,7 +14,7 @@
 #define BLOCKS_MAX (1U << 20) /* a root folder of tens of millions of files */
 
 struct visit {
-	struct sv_raw_vol *v;
+	struct sv_ntfs_raw_vol *v;
 	sv_ntfs_visit_fn fn;
 	void *user;
 	struct sv_job *job;
@@ -80,22 +80,22 @@ static int visit_node(const struct visit *w, uint8_t *bytes, size_t at, size_t r
 static int visit_root_node(const struct visit *w, uint32_t *ret_block_size,
 	enum sv_ntfs_visit *ret, struct sv_err *err)
 {
-	sv_autofree struct sv_raw_part *parts = NULL;
+	sv_autofree struct sv_ntfs_raw_part *parts = NULL;
 	sv_autofree uint8_t *record = malloc(w->v->geo.record_size);
 	struct ntfs_index_root root;
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	size_t count;
 
 	if (!record)
 		return sv_fail_nomem(err);
-	if (sv_raw_find_parts(w->v, NTFS_FILE_ROOT, NTFS_ATTR_INDEX_ROOT, INDEX_NAME, &parts,
-		    &count, err) < 0)
+	if (sv_ntfs_raw_find_parts(w->v, NTFS_FILE_ROOT, NTFS_ATTR_INDEX_ROOT, INDEX_NAME,
+		    &parts, &count, err) < 0)
 		return -1;
 	if (count != 1)
 		return sv_fail(err, SV_CORRUPT, w->v->dev->name,
 			"the root folder has %zu index roots, expected one", count);
-	if (sv_raw_read_part(w->v, parts, NTFS_ATTR_INDEX_ROOT, INDEX_NAME, record, &a, err) <
-		0)
+	if (sv_ntfs_raw_read_part(
+		    w->v, parts, NTFS_ATTR_INDEX_ROOT, INDEX_NAME, record, &a, err) < 0)
 		return -1;
 	if (a.mapped || a.value_length < sizeof root)
 		return sv_fail(err, SV_CORRUPT, w->v->dev->name,
@@ -106,32 +106,33 @@ static int visit_root_node(const struct visit *w, uint32_t *ret_block_size,
 		    a.value_length - offsetof(struct ntfs_index_root, index), ret, err) < 0)
 		return sv_err_path(err, w->v->dev->name);
 	if (*ret == SV_NTFS_WRITE_AND_STOP)
-		return sv_raw_write_record(w->v, parts->record, record, err);
+		return sv_ntfs_raw_write_record(w->v, parts->record, record, err);
 	return 0;
 }
 
 /* ---- the blocks ---- */
 
 struct blocks {
-	struct sv_raw_stream data, bitmap;
+	struct sv_ntfs_raw_stream data, bitmap;
 	uint32_t size;
 	uint8_t *bytes;
 };
 
 static void close_blocks(struct blocks *b)
 {
-	sv_raw_free_stream(&b->data);
-	sv_raw_free_stream(&b->bitmap);
+	sv_ntfs_raw_free_stream(&b->data);
+	sv_ntfs_raw_free_stream(&b->bitmap);
 	free(b->bytes);
 }
 
 static int in_block(
-	struct sv_raw_vol *v, const struct blocks *b, uint64_t off, struct sv_err *err)
+	struct sv_ntfs_raw_vol *v, const struct blocks *b, uint64_t off, struct sv_err *err)
 {
 	uint64_t at, length;
 
 	sv_err_path(err, v->dev->name);
-	if (sv_raw_map(v, &b->data, off, 1, &at, &length, NULL) == 0 && at != SV_NO_HOST_OFFSET)
+	if (sv_ntfs_raw_map(v, &b->data, off, 1, &at, &length, NULL) == 0 &&
+		at != SV_NO_HOST_OFFSET)
 		sv_err_shift(err, at);
 	return -1;
 }
@@ -141,16 +142,16 @@ static int visit_block(const struct visit *w, struct blocks *b, uint64_t index,
 {
 	uint64_t off = index * b->size;
 
-	if (sv_raw_read_stream(w->v, &b->data, b->bytes, b->size, off, err) < 0)
+	if (sv_ntfs_raw_read_stream(w->v, &b->data, b->bytes, b->size, off, err) < 0)
 		return -1;
-	if (sv_raw_unprotect(b->bytes, b->size, "INDX", err) < 0 ||
+	if (sv_ntfs_raw_unprotect(b->bytes, b->size, "INDX", err) < 0 ||
 		visit_node(w, b->bytes, offsetof(struct ntfs_index_block, index),
 			b->size - offsetof(struct ntfs_index_block, index), ret, err) < 0)
 		return in_block(w->v, b, off, err);
 	if (*ret != SV_NTFS_WRITE_AND_STOP)
 		return 0;
-	sv_raw_protect(b->bytes, b->size);
-	return sv_raw_write_stream(w->v, &b->data, b->bytes, b->size, off, err);
+	sv_ntfs_raw_protect(b->bytes, b->size);
+	return sv_ntfs_raw_write_stream(w->v, &b->data, b->bytes, b->size, off, err);
 }
 
 static int visit_blocks(
@@ -165,7 +166,7 @@ static int visit_blocks(
 			(unsigned long long)count, BLOCKS_MAX);
 	for (uint64_t i = 0; i < count && *ret == SV_NTFS_GO_ON; i++) {
 		if (i % 8 == 0 &&
-			sv_raw_read_stream(w->v, &b->bitmap, &used, 1, i / 8, err) < 0)
+			sv_ntfs_raw_read_stream(w->v, &b->bitmap, &used, 1, i / 8, err) < 0)
 			return -1;
 		if (!(used >> i % 8 & 1))
 			continue;
@@ -180,12 +181,12 @@ static int visit_allocation(
 	const struct visit *w, uint32_t block_size, enum sv_ntfs_visit *ret, struct sv_err *err)
 {
 	SV_CLEANUP(close_blocks) struct blocks b = {.size = block_size};
-	int found = sv_raw_open_stream(
+	int found = sv_ntfs_raw_open_stream(
 		w->v, NTFS_FILE_ROOT, NTFS_ATTR_INDEX_ALLOCATION, INDEX_NAME, &b.data, err);
 
 	if (found != 1)
 		return found;
-	found = sv_raw_open_stream(
+	found = sv_ntfs_raw_open_stream(
 		w->v, NTFS_FILE_ROOT, NTFS_ATTR_BITMAP, INDEX_NAME, &b.bitmap, err);
 	if (found < 0)
 		return -1;
@@ -200,7 +201,7 @@ static int visit_allocation(
 	return visit_blocks(w, &b, ret, err);
 }
 
-int sv_ntfs_visit_root(struct sv_raw_vol *v, sv_ntfs_visit_fn fn, void *user,
+int sv_ntfs_visit_root(struct sv_ntfs_raw_vol *v, sv_ntfs_visit_fn fn, void *user,
 	struct sv_job *job, struct sv_err *err)
 {
 	struct visit w = {.v = v, .fn = fn, .user = user, .job = job};

@@ -7,8 +7,8 @@
 #define SV_FS_NTFS_ROOT_H
 
 #include "base/job.h"
-#include "fs/raw_disk.h"
-#include "fs/raw_vol.h"
+#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_raw_vol.h"
 
 enum sv_ntfs_visit {
 	SV_NTFS_GO_ON,
@@ -21,7 +21,7 @@ typedef enum sv_ntfs_visit (*sv_ntfs_visit_fn)(void *user, uint64_t reference, u
 	const struct ntfs_file_name *head, const uint8_t *name);
 
 /* Returns 1 where fn stopped, 0 at the end, -1. */
-int sv_ntfs_visit_root(struct sv_raw_vol *v, sv_ntfs_visit_fn fn, void *user,
+int sv_ntfs_visit_root(struct sv_ntfs_raw_vol *v, sv_ntfs_visit_fn fn, void *user,
 	struct sv_job *job, struct sv_err *err);
 
 /* Does the name equal this ASCII one, whatever the case of its letters? */

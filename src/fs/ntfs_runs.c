@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
-static int append(struct sv_ntfs_runs *r, const struct sv_raw_run *run, struct sv_err *err)
+static int append(struct sv_ntfs_runs *r, const struct sv_ntfs_raw_run *run, struct sv_err *err)
 {
-	struct sv_raw_run *last = r->n ? &r->v[r->n - 1] : NULL;
+	struct sv_ntfs_raw_run *last = r->n ? &r->v[r->n - 1] : NULL;
 	bool hole = run->lcn == NTFS_HOLE;
 
 	if (last && hole == (last->lcn == NTFS_HOLE) &&
@@ -33,7 +33,8 @@ static int append(struct sv_ntfs_runs *r, const struct sv_raw_run *run, struct s
 	return 0;
 }
 
-static int bad(const struct sv_raw_run_reader *reader, const char *what, struct sv_err *err)
+static int bad(
+	const struct sv_ntfs_raw_run_reader *reader, const char *what, struct sv_err *err)
 {
 	return sv_fail_at(err, SV_CORRUPT, NULL, reader->at, "runs: %s", what);
 }
@@ -41,12 +42,12 @@ static int bad(const struct sv_raw_run_reader *reader, const char *what, struct 
 int sv_ntfs_runs_add(struct sv_ntfs_runs *runs, const uint8_t *pairs, size_t n, uint64_t end,
 	uint64_t clusters, struct sv_err *err)
 {
-	struct sv_raw_run_reader reader;
-	struct sv_raw_run run;
+	struct sv_ntfs_raw_run_reader reader;
+	struct sv_ntfs_raw_run run;
 	int more;
 
-	sv_raw_runs_begin(&reader, pairs, n, runs->end, clusters);
-	while ((more = sv_raw_next_run(&reader, &run, err)) > 0) {
+	sv_ntfs_raw_runs_begin(&reader, pairs, n, runs->end, clusters);
+	while ((more = sv_ntfs_raw_next_run(&reader, &run, err)) > 0) {
 		if (end < runs->end || run.length > end - runs->end)
 			return bad(&reader, "one goes beyond the last cluster", err);
 		if (run.lcn != NTFS_HOLE && run.length > clusters - runs->allocated)
@@ -61,7 +62,7 @@ int sv_ntfs_runs_add(struct sv_ntfs_runs *runs, const uint8_t *pairs, size_t n, 
 	return more;
 }
 
-const struct sv_raw_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn)
+const struct sv_ntfs_raw_run *sv_ntfs_runs_at(const struct sv_ntfs_runs *runs, uint64_t vcn)
 {
 	size_t low = 0, high = runs->n;
 

@@ -31,7 +31,7 @@ static struct sv_fs_time time_of(sv_le64 disk)
 }
 
 static void take_standard(
-	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
+	const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a, struct gather *g)
 {
 	struct ntfs_standard d;
 	struct sv_fs_stat *st = &g->o->st;
@@ -46,7 +46,7 @@ static void take_standard(
 	st->attributes = sv_get_le32(d.attributes);
 }
 
-static int take_name(const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+static int take_name(const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a,
 	struct gather *g, struct sv_err *err)
 {
 	struct sv_ntfs_object *o = g->o;
@@ -87,7 +87,7 @@ static void take_interix(const uint8_t *bytes, size_t n, struct gather *g)
 }
 
 static void take_data(
-	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
+	const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a, struct gather *g)
 {
 	struct sv_fs_stat *st = &g->o->st;
 
@@ -105,14 +105,14 @@ static void take_data(
 }
 
 static void take_reparse(
-	const struct sv_ntfs_record *r, const struct sv_raw_attr *a, struct gather *g)
+	const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a, struct gather *g)
 {
 	if (!a->mapped && a->value_length >= 4)
 		g->o->st.reparse_tag = sv_load_le32(r->bytes + a->value_offset);
 	g->ask_reparse = a->mapped && !a->lowest_vcn;
 }
 
-static int take(void *user, const struct sv_ntfs_record *r, const struct sv_raw_attr *a,
+static int take(void *user, const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a,
 	struct sv_err *err)
 {
 	struct gather *g = user;

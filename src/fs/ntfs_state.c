@@ -26,7 +26,7 @@ static int hint_chkdsk(struct sv_err *err)
 
 /* ---- size ---- */
 
-static int check_size(struct sv_raw_vol *v, struct sv_err *err)
+static int check_size(struct sv_ntfs_raw_vol *v, struct sv_err *err)
 {
 	uint64_t covers = v->geo.sectors * v->geo.sector_size, has = sv_dev_size(v->dev);
 
@@ -43,19 +43,19 @@ static int check_size(struct sv_raw_vol *v, struct sv_err *err)
 
 /* ---- $MFTMirr ---- */
 
-static int compare_mirror(struct sv_raw_vol *v, uint64_t number, uint8_t *record, uint8_t *copy,
-	struct sv_err *err)
+static int compare_mirror(struct sv_ntfs_raw_vol *v, uint64_t number, uint8_t *record,
+	uint8_t *copy, struct sv_err *err)
 {
 	size_t size = v->geo.record_size;
 	size_t from, used;
 
-	if (sv_raw_read_record(v, number, record, err) < 0)
+	if (sv_ntfs_raw_read_record(v, number, record, err) < 0)
 		return hint_chkdsk(err);
-	if (sv_raw_read_stream(v, &v->mirror, copy, size, number * size, err) < 0)
+	if (sv_ntfs_raw_read_stream(v, &v->mirror, copy, size, number * size, err) < 0)
 		return -1;
 	from = sv_load_le16(record + offsetof(struct ntfs_record, attrs_offset));
 	used = sv_load_le32(record + offsetof(struct ntfs_record, used));
-	if (sv_raw_unprotect(copy, size, "FILE", NULL) == 0 &&
+	if (sv_ntfs_raw_unprotect(copy, size, "FILE", NULL) == 0 &&
 		memcmp(record + from, copy + from, used - from) == 0)
 		return 0;
 	sv_fail(err, SV_CORRUPT, v->dev->name,
@@ -64,7 +64,7 @@ static int compare_mirror(struct sv_raw_vol *v, uint64_t number, uint8_t *record
 	return hint_chkdsk(err);
 }
 
-static int check_mirror(struct sv_raw_vol *v, struct sv_err *err)
+static int check_mirror(struct sv_ntfs_raw_vol *v, struct sv_err *err)
 {
 	sv_autofree uint8_t *record = malloc(v->geo.record_size);
 	sv_autofree uint8_t *copy = malloc(v->geo.record_size);
@@ -79,20 +79,20 @@ static int check_mirror(struct sv_raw_vol *v, struct sv_err *err)
 
 /* ---- $Volume ---- */
 
-int sv_ntfs_find_volume_info(struct sv_raw_vol *v, uint8_t *record, uint64_t *ret_number,
+int sv_ntfs_find_volume_info(struct sv_ntfs_raw_vol *v, uint8_t *record, uint64_t *ret_number,
 	size_t *ret_offset, struct sv_err *err)
 {
-	sv_autofree struct sv_raw_part *parts = NULL;
-	struct sv_raw_attr a;
+	sv_autofree struct sv_ntfs_raw_part *parts = NULL;
+	struct sv_ntfs_raw_attr a;
 	size_t count;
 
-	if (sv_raw_find_parts(
+	if (sv_ntfs_raw_find_parts(
 		    v, NTFS_FILE_VOLUME, NTFS_ATTR_VOLUME_INFO, "", &parts, &count, err) < 0)
 		return -1;
 	if (!count)
 		return sv_fail(
 			err, SV_CORRUPT, v->dev->name, "$Volume does not tell its version");
-	if (sv_raw_read_part(v, parts, NTFS_ATTR_VOLUME_INFO, "", record, &a, err) < 0)
+	if (sv_ntfs_raw_read_part(v, parts, NTFS_ATTR_VOLUME_INFO, "", record, &a, err) < 0)
 		return -1;
 	if (a.mapped || a.value_length < sizeof(struct ntfs_volume_info))
 		return sv_fail(err, SV_CORRUPT, v->dev->name,
@@ -109,7 +109,7 @@ static bool version_is_known(unsigned major, unsigned minor)
 	       (major == 3 && minor <= 1);
 }
 
-static int check_volume_info(struct sv_raw_vol *v, bool accept_dirty, struct sv_err *err)
+static int check_volume_info(struct sv_ntfs_raw_vol *v, bool accept_dirty, struct sv_err *err)
 {
 	sv_autofree uint8_t *record = malloc(v->geo.record_size);
 	struct ntfs_volume_info info;
@@ -146,7 +146,7 @@ static enum sv_ntfs_visit seek_hiberfil(void *user, uint64_t reference, uint8_t 
 }
 
 static int judge_hiberfil(
-	struct sv_raw_vol *v, const struct sv_raw_stream *file, struct sv_err *err)
+	struct sv_ntfs_raw_vol *v, const struct sv_ntfs_raw_stream *file, struct sv_err *err)
 {
 	uint8_t magic[4];
 
@@ -161,7 +161,7 @@ static int judge_hiberfil(
 		return sv_fail(err, SV_UNSUPPORTED, v->dev->name,
 			HIBERFIL " is compressed or encrypted: whether Windows is hibernated "
 				 "cannot be told");
-	if (sv_raw_read_stream(v, file, magic, sizeof magic, 0, err) < 0)
+	if (sv_ntfs_raw_read_stream(v, file, magic, sizeof magic, 0, err) < 0)
 		return -1;
 	if (memcmp(magic, "hibr", 4) != 0 && memcmp(magic, "HIBR", 4) != 0)
 		return 0;
@@ -172,15 +172,15 @@ static int judge_hiberfil(
 	return hint_shutdown(err);
 }
 
-static int check_hiberfil(struct sv_raw_vol *v, struct sv_job *job, struct sv_err *err)
+static int check_hiberfil(struct sv_ntfs_raw_vol *v, struct sv_job *job, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_stream) struct sv_raw_stream file = {0};
+	SV_CLEANUP(sv_ntfs_raw_free_stream) struct sv_ntfs_raw_stream file = {0};
 	uint64_t reference;
 	int found = sv_ntfs_visit_root(v, seek_hiberfil, &reference, job, err);
 
 	if (found != 1)
 		return found;
-	found = sv_raw_open_stream(
+	found = sv_ntfs_raw_open_stream(
 		v, NTFS_REF_RECORD(reference), NTFS_ATTR_DATA, "", &file, err);
 	if (found < 0)
 		return -1;
@@ -189,7 +189,7 @@ static int check_hiberfil(struct sv_raw_vol *v, struct sv_job *job, struct sv_er
 
 /* ---- journal ---- */
 
-static int judge_log(struct sv_raw_vol *v, enum sv_ntfs_log log, struct sv_err *err)
+static int judge_log(struct sv_ntfs_raw_vol *v, enum sv_ntfs_log log, struct sv_err *err)
 {
 	if (log == SV_NTFS_LOG_EMPTY || log == SV_NTFS_LOG_CLEAN)
 		return 0;
@@ -202,9 +202,9 @@ static int judge_log(struct sv_raw_vol *v, enum sv_ntfs_log log, struct sv_err *
 	return hint_shutdown(err);
 }
 
-static int check_log(struct sv_raw_vol *v, struct sv_err *err)
+static int check_log(struct sv_ntfs_raw_vol *v, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_stream) struct sv_raw_stream file = {0};
+	SV_CLEANUP(sv_ntfs_raw_free_stream) struct sv_ntfs_raw_stream file = {0};
 	sv_autofree uint8_t *head = malloc(SV_NTFS_LOG_HEAD);
 	enum sv_ntfs_log log;
 	size_t n;
@@ -212,13 +212,13 @@ static int check_log(struct sv_raw_vol *v, struct sv_err *err)
 
 	if (!head)
 		return sv_fail_nomem(err);
-	found = sv_raw_open_stream(v, NTFS_FILE_LOG, NTFS_ATTR_DATA, "", &file, err);
+	found = sv_ntfs_raw_open_stream(v, NTFS_FILE_LOG, NTFS_ATTR_DATA, "", &file, err);
 	if (found < 0)
 		return -1;
 	n = (size_t)SV_MIN(file.size, SV_NTFS_LOG_HEAD);
 	if (!found || !n)
 		return sv_fail(err, SV_CORRUPT, v->dev->name, "$LogFile has no data");
-	if (sv_raw_read_stream(v, &file, head, n, 0, err) < 0)
+	if (sv_ntfs_raw_read_stream(v, &file, head, n, 0, err) < 0)
 		return -1;
 	if (sv_ntfs_parse_log(head, n, &log, err) < 0) {
 		sv_err_path(err, v->dev->name);
@@ -229,10 +229,11 @@ static int check_log(struct sv_raw_vol *v, struct sv_err *err)
 
 /* ---- bad clusters ---- */
 
-static int check_bad_clusters(struct sv_raw_vol *v, struct sv_err *err)
+static int check_bad_clusters(struct sv_ntfs_raw_vol *v, struct sv_err *err)
 {
-	SV_CLEANUP(sv_raw_free_stream) struct sv_raw_stream bad = {0};
-	int found = sv_raw_open_stream(v, NTFS_FILE_BADCLUS, NTFS_ATTR_DATA, "$Bad", &bad, err);
+	SV_CLEANUP(sv_ntfs_raw_free_stream) struct sv_ntfs_raw_stream bad = {0};
+	int found = sv_ntfs_raw_open_stream(
+		v, NTFS_FILE_BADCLUS, NTFS_ATTR_DATA, "$Bad", &bad, err);
 
 	if (found < 0)
 		return -1;
@@ -254,7 +255,7 @@ static int check_bad_clusters(struct sv_raw_vol *v, struct sv_err *err)
 }
 
 int sv_ntfs_check_state(
-	struct sv_raw_vol *v, bool accept_dirty, struct sv_job *job, struct sv_err *err)
+	struct sv_ntfs_raw_vol *v, bool accept_dirty, struct sv_job *job, struct sv_err *err)
 {
 	if (check_size(v, err) < 0 || check_mirror(v, err) < 0 ||
 		check_hiberfil(v, job, err) < 0 ||

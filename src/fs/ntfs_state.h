@@ -8,7 +8,7 @@
 #define SV_FS_NTFS_STATE_H
 
 #include "base/job.h"
-#include "fs/raw_vol.h"
+#include "fs/ntfs_raw_vol.h"
 
 /*
  * Reads only. SV_UNSUPPORTED: larger than its volume, a version that is not known, hibernated
@@ -16,11 +16,11 @@
  * SV_CORRUPT: damage met on the way, or $MFTMirr that differs from $MFT.
  */
 int sv_ntfs_check_state(
-	struct sv_raw_vol *v, bool accept_dirty, struct sv_job *job, struct sv_err *err);
+	struct sv_ntfs_raw_vol *v, bool accept_dirty, struct sv_job *job, struct sv_err *err);
 
 /* Where in its MFT record the flags of $VOLUME_INFORMATION lie; reads the record into
  * geo.record_size bytes. */
-int sv_ntfs_find_volume_info(struct sv_raw_vol *v, uint8_t *record, uint64_t *ret_number,
+int sv_ntfs_find_volume_info(struct sv_ntfs_raw_vol *v, uint8_t *record, uint64_t *ret_number,
 	size_t *ret_offset, struct sv_err *err);
 
 #endif

@@ -13,7 +13,8 @@
 
 uint64_t sv_ntfs_locate(const struct sv_ntfs *v, const struct sv_ntfs_stream *s, uint64_t off)
 {
-	const struct sv_raw_run *run = sv_ntfs_runs_at(&s->runs, off / v->geo.cluster_size);
+	const struct sv_ntfs_raw_run *run =
+		sv_ntfs_runs_at(&s->runs, off / v->geo.cluster_size);
 
 	if (!run || run->lcn == NTFS_HOLE)
 		return 0;
@@ -41,7 +42,7 @@ static int read_runs(struct sv_ntfs *v, struct sv_ntfs_stream *s, uint8_t *buf, 
 	const uint64_t cluster = v->geo.cluster_size;
 
 	while (n) {
-		const struct sv_raw_run *run = sv_ntfs_runs_at(&s->runs, off / cluster);
+		const struct sv_ntfs_raw_run *run = sv_ntfs_runs_at(&s->runs, off / cluster);
 		uint64_t within;
 		size_t len;
 
@@ -68,7 +69,7 @@ static uint64_t stored_clusters(const struct sv_ntfs_runs *runs, uint64_t vcn, u
 	uint64_t at = vcn;
 
 	while (at < end) {
-		const struct sv_raw_run *run = sv_ntfs_runs_at(runs, at);
+		const struct sv_ntfs_raw_run *run = sv_ntfs_runs_at(runs, at);
 
 		if (!run || run->lcn == NTFS_HOLE)
 			break;

@@ -19,7 +19,7 @@ static void check(int rc, const struct sv_err *err)
 		abort();
 }
 
-static void use_runs(const struct sv_ntfs_record *r, const struct sv_raw_attr *a)
+static void use_runs(const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a)
 {
 	struct sv_ntfs_runs runs = {.end = a->lowest_vcn};
 	struct sv_err err = SV_ERR_INIT;
@@ -86,7 +86,7 @@ static void use_node(const uint8_t *p, size_t n)
 	check(rc, &err);
 }
 
-static void use_attr(const struct sv_ntfs_record *r, const struct sv_raw_attr *a)
+static void use_attr(const struct sv_ntfs_record *r, const struct sv_ntfs_raw_attr *a)
 {
 	const uint8_t *value = r->bytes + a->value_offset;
 
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	uint8_t *record = calloc(1, RECORD);
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_ntfs_record r;
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 	int rc;
 
 	if (!record)

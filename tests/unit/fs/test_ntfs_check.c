@@ -4,15 +4,15 @@
 
 #include "base/num.h"
 #include "fs/ntfs_check.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 static const size_t rooms[] = {2, 3, 5, 16, 1000};
 
 struct opened {
 	struct fixture f;
 	struct sv_dev *dev;
-	struct sv_raw_vol v;
-	struct sv_raw_stream bitmap;
+	struct sv_ntfs_raw_vol v;
+	struct sv_ntfs_raw_stream bitmap;
 };
 
 static void open_fresh(struct opened *o, const char *options)
@@ -22,16 +22,16 @@ static void open_fresh(struct opened *o, const char *options)
 	*o = (struct opened){0};
 	fixture_ntfs(&o->f, "50M", options);
 	o->dev = fixture_open(&o->f, true);
-	assert_ok(sv_raw_open_vol(o->dev, &o->v, &err));
-	assert_int_equal(sv_raw_open_stream(
+	assert_ok(sv_ntfs_raw_open_vol(o->dev, &o->v, &err));
+	assert_int_equal(sv_ntfs_raw_open_stream(
 				 &o->v, NTFS_FILE_BITMAP, NTFS_ATTR_DATA, "", &o->bitmap, &err),
 		1);
 }
 
 static void close_fresh(struct opened *o)
 {
-	sv_raw_free_stream(&o->bitmap);
-	sv_raw_free_vol(&o->v);
+	sv_ntfs_raw_free_stream(&o->bitmap);
+	sv_ntfs_raw_free_vol(&o->v);
 	sv_dev_close(o->dev);
 	fixture_free(&o->f);
 }
@@ -41,9 +41,9 @@ static void flip(struct opened *o, uint64_t cluster)
 	struct sv_err err = SV_ERR_INIT;
 	uint8_t byte;
 
-	assert_ok(sv_raw_read_stream(&o->v, &o->bitmap, &byte, 1, cluster / 8, &err));
+	assert_ok(sv_ntfs_raw_read_stream(&o->v, &o->bitmap, &byte, 1, cluster / 8, &err));
 	byte ^= (uint8_t)(1U << cluster % 8);
-	assert_ok(sv_raw_write_stream(&o->v, &o->bitmap, &byte, 1, cluster / 8, &err));
+	assert_ok(sv_ntfs_raw_write_stream(&o->v, &o->bitmap, &byte, 1, cluster / 8, &err));
 }
 
 static void agrees_whatever_room_there_is(void **state)
@@ -108,7 +108,7 @@ static void names_the_record_that_cannot_be_read(void **state)
 
 	(void)state;
 	open_fresh(&o, "-c 4096");
-	assert_ok(sv_raw_map(&o.v, &o.v.mft, 10 * 1024 + 4, 1, &at, &length, &err));
+	assert_ok(sv_ntfs_raw_map(&o.v, &o.v.mft, 10 * 1024 + 4, 1, &at, &length, &err));
 	assert_ok(sv_dev_write(o.dev, &byte, 1, at, &err));
 	assert_fails(sv_ntfs_cross_check(&o.v, &o.bitmap, 1000, NULL, &err), SV_CORRUPT, at);
 	assert_non_null(strstr(err.message, "MFT record 10:"));

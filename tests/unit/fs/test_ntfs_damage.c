@@ -70,7 +70,7 @@ static size_t attr_at(struct victim *v, uint64_t ino, uint32_t type)
 {
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_ntfs_record r = {0};
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 
 	assert_ok(sv_ntfs_load(sv_ntfs_of(v->fs), ino, false, &r, &err));
 	while (sv_ntfs_next_attr(&r, &a) && a.type != type)
@@ -199,7 +199,7 @@ static uint64_t first_child_at(struct victim *v, uint64_t ino)
 {
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_ntfs_record r = {0};
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 	struct sv_ntfs_node node;
 	struct sv_ntfs_entry e;
 	size_t at;

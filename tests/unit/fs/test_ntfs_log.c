@@ -5,7 +5,7 @@
 #include "base/endian.h"
 #include "base/num.h"
 #include "fs/ntfs_log.h"
-#include "fs/raw_record.h"
+#include "fs/ntfs_raw_record.h"
 
 #define PAGE   4096
 #define AREA   0x58 /* of the page */
@@ -67,11 +67,11 @@ static void believes_the_newer_of_two_pages(void **state)
 	(void)state;
 	put_page(log, 10, 2);
 	put_page(log + PAGE, 11, 0);
-	sv_raw_protect(log, PAGE);
-	sv_raw_protect(log + PAGE, PAGE);
+	sv_ntfs_raw_protect(log, PAGE);
+	sv_ntfs_raw_protect(log + PAGE, PAGE);
 	judged(log, SV_NTFS_LOG_UNCLEAN);
 	put_page(log, 12, 2);
-	sv_raw_protect(log, PAGE);
+	sv_ntfs_raw_protect(log, PAGE);
 	judged(log, SV_NTFS_LOG_CLEAN);
 }
 
@@ -83,7 +83,7 @@ static void takes_a_closed_journal_for_clean(void **state)
 	put_page(log, 10, 0);
 	sv_store_le16(log + AREA + 10, 0);
 	sv_store_le16(log + AREA + 12, 0xFFFF);
-	sv_raw_protect(log, PAGE);
+	sv_ntfs_raw_protect(log, PAGE);
 	judged(log, SV_NTFS_LOG_CLEAN);
 }
 
@@ -95,7 +95,7 @@ static void tells_that_windows_keeps_metadata(void **state)
 	put_page(log, 10, 2);
 	sv_store_le16(log + 26, 0);
 	sv_store_le16(log + 28, 2);
-	sv_raw_protect(log, PAGE);
+	sv_ntfs_raw_protect(log, PAGE);
 	judged(log, SV_NTFS_LOG_CACHED);
 }
 
@@ -120,8 +120,8 @@ static void goes_by_the_other_page_where_one_is_torn(void **state)
 	(void)state;
 	put_page(log, 10, 2);
 	put_page(log + PAGE, 11, 0);
-	sv_raw_protect(log, PAGE);
-	sv_raw_protect(log + PAGE, PAGE);
+	sv_ntfs_raw_protect(log, PAGE);
+	sv_ntfs_raw_protect(log + PAGE, PAGE);
 	log[PAGE + 1022] ^= 1;
 	judged(log, SV_NTFS_LOG_CLEAN);
 	log[510] ^= 1;
@@ -156,7 +156,7 @@ static void refuses_fields_that_cannot_be(void **state)
 
 		put_page(log, 10, 2);
 		sv_store_le16(log + cases[i].at, cases[i].value);
-		sv_raw_protect(log, PAGE);
+		sv_ntfs_raw_protect(log, PAGE);
 		assert_fails(sv_ntfs_parse_log(log, SV_NTFS_LOG_HEAD, &found, &err), SV_CORRUPT,
 			cases[i].offset);
 	}

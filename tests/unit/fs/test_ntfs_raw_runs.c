@@ -2,19 +2,19 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/raw_disk.h"
-#include "fs/raw_runs.h"
+#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_raw_runs.h"
 
 /* Reads n bytes of mapping pairs on a volume of this many clusters; how many runs. */
-static int read_all(const uint8_t *bytes, size_t n, uint64_t clusters, struct sv_raw_run *runs,
-	size_t max, struct sv_err *err)
+static int read_all(const uint8_t *bytes, size_t n, uint64_t clusters,
+	struct sv_ntfs_raw_run *runs, size_t max, struct sv_err *err)
 {
-	struct sv_raw_run_reader r;
+	struct sv_ntfs_raw_run_reader r;
 	size_t count = 0;
 	int more;
 
-	sv_raw_runs_begin(&r, bytes, n, 0, clusters);
-	while ((more = sv_raw_next_run(&r, &runs[count], err)) == 1)
+	sv_ntfs_raw_runs_begin(&r, bytes, n, 0, clusters);
+	while ((more = sv_ntfs_raw_next_run(&r, &runs[count], err)) == 1)
 		assert_true(++count < max);
 	return more < 0 ? -1 : (int)count;
 }
@@ -24,7 +24,7 @@ static void reads_known_pairs(void **state)
 	/* 0x38 clusters at 0x5634, a hole of 0x10, 0x114 clusters 0x15 before the first */
 	static const uint8_t bytes[] = {
 		0x21, 0x38, 0x34, 0x56, 0x01, 0x10, 0x12, 0x14, 0x01, 0xEB, 0x00};
-	struct sv_raw_run runs[8];
+	struct sv_ntfs_raw_run runs[8];
 	struct sv_err err = SV_ERR_INIT;
 
 	(void)state;
@@ -42,7 +42,7 @@ static void reads_known_pairs(void **state)
 
 static void refuses_pairs(const uint8_t *bytes, size_t n, uint64_t offset)
 {
-	struct sv_raw_run runs[8];
+	struct sv_ntfs_raw_run runs[8];
 	struct sv_err err = SV_ERR_INIT;
 
 	assert_fails(read_all(bytes, n, 1000, runs, 8, &err), SV_CORRUPT, offset);
@@ -76,7 +76,7 @@ static void packs_what_it_reads(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 2000; round++) {
-		struct sv_raw_run runs[20], back[21];
+		struct sv_ntfs_raw_run runs[20], back[21];
 		struct sv_err err = SV_ERR_INIT;
 		size_t n = 1 + next_random(&seed) % 20, size;
 		uint64_t vcn = 0;
@@ -85,16 +85,16 @@ static void packs_what_it_reads(void **state)
 		for (size_t i = 0; i < n; i++) {
 			uint64_t limit = UINT64_C(1) << next_random(&seed) % 31;
 
-			runs[i] = (struct sv_raw_run){vcn, next_random(&seed) % limit,
+			runs[i] = (struct sv_ntfs_raw_run){vcn, next_random(&seed) % limit,
 				1 + next_random(&seed) % limit};
 			if (next_random(&seed) % 5 == 0)
 				runs[i].lcn = NTFS_HOLE;
 			vcn += runs[i].length;
 		}
-		size = sv_raw_runs_packed_size(runs, n);
+		size = sv_ntfs_raw_runs_packed_size(runs, n);
 		assert_true(size <= sizeof bytes);
 		memset(bytes, 0xAA, sizeof bytes);
-		sv_raw_pack_runs(runs, n, bytes);
+		sv_ntfs_raw_pack_runs(runs, n, bytes);
 		assert_int_equal(bytes[size], 0xAA);
 		assert_int_equal(bytes[size - 1], 0);
 		assert_int_equal(read_all(bytes, size, clusters, back, 21, &err), n);

@@ -4,17 +4,17 @@
  * run's length takes, the high half how many its place, a signed difference to the run before.
  * No place is a hole; a zero byte ends the list.
  */
-#include "fs/raw_runs.h"
+#include "fs/ntfs_raw_runs.h"
 
 #include "base/num.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <string.h>
 
-void sv_raw_runs_begin(struct sv_raw_run_reader *r, const uint8_t *bytes, size_t size,
+void sv_ntfs_raw_runs_begin(struct sv_ntfs_raw_run_reader *r, const uint8_t *bytes, size_t size,
 	uint64_t first_vcn, uint64_t clusters)
 {
-	*r = (struct sv_raw_run_reader){
+	*r = (struct sv_ntfs_raw_run_reader){
 		.bytes = bytes, .size = size, .vcn = first_vcn, .clusters = clusters};
 }
 
@@ -28,12 +28,13 @@ static int64_t load_signed(const uint8_t *p, size_t n)
 	return (int64_t)v;
 }
 
-static int bad(const struct sv_raw_run_reader *r, struct sv_err *err, const char *what)
+static int bad(const struct sv_ntfs_raw_run_reader *r, struct sv_err *err, const char *what)
 {
 	return sv_fail_at(err, SV_CORRUPT, NULL, r->at, "runs: %s", what);
 }
 
-int sv_raw_next_run(struct sv_raw_run_reader *r, struct sv_raw_run *ret, struct sv_err *err)
+int sv_ntfs_raw_next_run(
+	struct sv_ntfs_raw_run_reader *r, struct sv_ntfs_raw_run *ret, struct sv_err *err)
 {
 	size_t length_size, place_size;
 	const uint8_t *p = r->bytes + r->at + 1;
@@ -51,7 +52,7 @@ int sv_raw_next_run(struct sv_raw_run_reader *r, struct sv_raw_run *ret, struct 
 	length = load_signed(p, length_size);
 	if (length <= 0 || (uint64_t)length > NTFS_VCN_MAX - r->vcn)
 		return bad(r, err, "a run has an impossible length");
-	*ret = (struct sv_raw_run){r->vcn, NTFS_HOLE, (uint64_t)length};
+	*ret = (struct sv_ntfs_raw_run){r->vcn, NTFS_HOLE, (uint64_t)length};
 	if (place_size) {
 		ret->lcn = r->lcn + (uint64_t)load_signed(p + length_size, place_size);
 		if (!sv_in_range(ret->lcn, ret->length, r->clusters))
@@ -73,7 +74,7 @@ static size_t signed_size(int64_t v)
 	return n;
 }
 
-static int64_t place_of(const struct sv_raw_run *run, uint64_t *lcn)
+static int64_t place_of(const struct sv_ntfs_raw_run *run, uint64_t *lcn)
 {
 	int64_t difference = (int64_t)(run->lcn - *lcn);
 
@@ -81,7 +82,7 @@ static int64_t place_of(const struct sv_raw_run *run, uint64_t *lcn)
 	return difference;
 }
 
-size_t sv_raw_runs_packed_size(const struct sv_raw_run *runs, size_t n)
+size_t sv_ntfs_raw_runs_packed_size(const struct sv_ntfs_raw_run *runs, size_t n)
 {
 	uint64_t lcn = 0;
 	size_t size = 1;
@@ -94,7 +95,7 @@ size_t sv_raw_runs_packed_size(const struct sv_raw_run *runs, size_t n)
 	return size;
 }
 
-void sv_raw_pack_runs(const struct sv_raw_run *runs, size_t n, uint8_t *out)
+void sv_ntfs_raw_pack_runs(const struct sv_ntfs_raw_run *runs, size_t n, uint8_t *out)
 {
 	uint64_t lcn = 0;
 

@@ -4,10 +4,10 @@
  * bytes of each 512 (whatever the sector's size is) by one number; the bytes themselves are
  * kept in an array in the header.
  */
-#include "fs/raw_record.h"
+#include "fs/ntfs_raw_record.h"
 
 #include "base/num.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ static bool find_usa(const uint8_t *bytes, size_t size, size_t *ret_offset, size
 	return true;
 }
 
-int sv_raw_unprotect(uint8_t *bytes, size_t size, const char *magic, struct sv_err *err)
+int sv_ntfs_raw_unprotect(uint8_t *bytes, size_t size, const char *magic, struct sv_err *err)
 {
 	size_t usa, strides;
 
@@ -55,7 +55,7 @@ int sv_raw_unprotect(uint8_t *bytes, size_t size, const char *magic, struct sv_e
 	return 0;
 }
 
-void sv_raw_protect(uint8_t *bytes, size_t size)
+void sv_ntfs_raw_protect(uint8_t *bytes, size_t size)
 {
 	size_t usa, strides;
 	uint16_t number;
@@ -80,9 +80,9 @@ static int bad(struct sv_err *err, size_t at, const char *what, uint64_t found)
 		(unsigned long long)found);
 }
 
-int sv_raw_check_record(const uint8_t *record, size_t size, struct sv_err *err)
+int sv_ntfs_raw_check_record(const uint8_t *record, size_t size, struct sv_err *err)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 	struct ntfs_record r;
 	int more;
 
@@ -96,12 +96,12 @@ int sv_raw_check_record(const uint8_t *record, size_t size, struct sv_err *err)
 	if (sv_get_le16(r.attrs_offset) % 8 || sv_get_le16(r.attrs_offset) < sizeof r - 8)
 		return bad(err, offsetof(struct ntfs_record, attrs_offset),
 			"the offset of the attributes", sv_get_le16(r.attrs_offset));
-	while ((more = sv_raw_next_attr(record, size, &a, err)) == 1)
+	while ((more = sv_ntfs_raw_next_attr(record, size, &a, err)) == 1)
 		;
 	return more;
 }
 
-static int parse_resident(const uint8_t *record, struct sv_raw_attr *a, struct sv_err *err)
+static int parse_resident(const uint8_t *record, struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	struct ntfs_attr_resident r;
 
@@ -117,7 +117,7 @@ static int parse_resident(const uint8_t *record, struct sv_raw_attr *a, struct s
 	return 0;
 }
 
-static int parse_mapped(const uint8_t *record, struct sv_raw_attr *a, struct sv_err *err)
+static int parse_mapped(const uint8_t *record, struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	struct ntfs_attr_mapped m;
 	size_t runs;
@@ -151,7 +151,7 @@ static int parse_mapped(const uint8_t *record, struct sv_raw_attr *a, struct sv_
 	return 0;
 }
 
-static int parse_attr(const uint8_t *record, struct sv_raw_attr *a, struct sv_err *err)
+static int parse_attr(const uint8_t *record, struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	struct ntfs_attr_head h;
 	size_t name;
@@ -172,12 +172,12 @@ static int parse_attr(const uint8_t *record, struct sv_raw_attr *a, struct sv_er
 	return a->mapped ? parse_mapped(record, a, err) : parse_resident(record, a, err);
 }
 
-int sv_raw_next_attr(
-	const uint8_t *record, size_t size, struct sv_raw_attr *a, struct sv_err *err)
+int sv_ntfs_raw_next_attr(
+	const uint8_t *record, size_t size, struct sv_ntfs_raw_attr *a, struct sv_err *err)
 {
 	size_t used = SV_MIN(size, (size_t)sv_load_le32(record + 0x18));
 	size_t at = a->offset ? a->offset + a->length : sv_load_le16(record + 0x14);
-	struct sv_raw_attr next = {.offset = at};
+	struct sv_ntfs_raw_attr next = {.offset = at};
 
 	if (!sv_in_range(at, 4, used))
 		return bad(err, at, "the end of the attributes", at);
@@ -196,7 +196,7 @@ int sv_raw_next_attr(
 	return 1;
 }
 
-bool sv_raw_attr_is(const struct sv_raw_attr *a, uint32_t type, const char *name)
+bool sv_ntfs_raw_attr_is(const struct sv_ntfs_raw_attr *a, uint32_t type, const char *name)
 {
 	if (a->type != type || a->name_length != strlen(name))
 		return false;
@@ -206,14 +206,14 @@ bool sv_raw_attr_is(const struct sv_raw_attr *a, uint32_t type, const char *name
 	return true;
 }
 
-int sv_raw_find_attr(const uint8_t *record, size_t size, uint32_t type, const char *name,
-	struct sv_raw_attr *ret, struct sv_err *err)
+int sv_ntfs_raw_find_attr(const uint8_t *record, size_t size, uint32_t type, const char *name,
+	struct sv_ntfs_raw_attr *ret, struct sv_err *err)
 {
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 	int more;
 
-	while ((more = sv_raw_next_attr(record, size, &a, err)) == 1) {
-		if (!sv_raw_attr_is(&a, type, name))
+	while ((more = sv_ntfs_raw_next_attr(record, size, &a, err)) == 1) {
+		if (!sv_ntfs_raw_attr_is(&a, type, name))
 			continue;
 		*ret = a;
 		return 1;
@@ -221,8 +221,8 @@ int sv_raw_find_attr(const uint8_t *record, size_t size, uint32_t type, const ch
 	return more;
 }
 
-bool sv_raw_resize_attr(
-	uint8_t *record, size_t size, const struct sv_raw_attr *a, uint32_t length)
+bool sv_ntfs_raw_resize_attr(
+	uint8_t *record, size_t size, const struct sv_ntfs_raw_attr *a, uint32_t length)
 {
 	size_t used = sv_load_le32(record + 0x18);
 	size_t end = a->offset + a->length, rest = used - end;

@@ -4,8 +4,8 @@
  * protection, walking the attributes, changing one. Pure: bytes in, bytes out. Offsets in
  * errors are within the record. Private to the fs room.
  */
-#ifndef SV_FS_RAW_RECORD_H
-#define SV_FS_RAW_RECORD_H
+#ifndef SV_FS_NTFS_RAW_RECORD_H
+#define SV_FS_NTFS_RAW_RECORD_H
 
 #include "base/err.h"
 
@@ -18,15 +18,16 @@
  * 512) and puts the protected words back. SV_CORRUPT for anything else: a torn write shows
  * here.
  */
-int sv_raw_unprotect(uint8_t *bytes, size_t size, const char *magic, struct sv_err *err);
+int sv_ntfs_raw_unprotect(uint8_t *bytes, size_t size, const char *magic, struct sv_err *err);
 
-/* Protects again, with the next sequence number. Only for what sv_raw_unprotect() accepted. */
-void sv_raw_protect(uint8_t *bytes, size_t size);
+/* Protects again, with the next sequence number. Only for what sv_ntfs_raw_unprotect()
+ * accepted. */
+void sv_ntfs_raw_protect(uint8_t *bytes, size_t size);
 
 /* An unprotected MFT record, whose header and attributes' bounds hold. */
-int sv_raw_check_record(const uint8_t *record, size_t size, struct sv_err *err);
+int sv_ntfs_raw_check_record(const uint8_t *record, size_t size, struct sv_err *err);
 
-struct sv_raw_attr {
+struct sv_ntfs_raw_attr {
 	size_t offset; /* in the record, as all offsets here */
 	uint32_t type;
 	uint32_t length;
@@ -49,25 +50,25 @@ struct sv_raw_attr {
 };
 
 /*
- * Walks the attributes of a record that sv_raw_check_record() accepted or that is being
+ * Walks the attributes of a record that sv_ntfs_raw_check_record() accepted or that is being
  * checked: begin with *a all zeros. Returns 1 and the next one, 0 at the end, or -1.
  */
-int sv_raw_next_attr(
-	const uint8_t *record, size_t size, struct sv_raw_attr *a, struct sv_err *err);
+int sv_ntfs_raw_next_attr(
+	const uint8_t *record, size_t size, struct sv_ntfs_raw_attr *a, struct sv_err *err);
 
 /* Is it the attribute with this type and (ASCII) name? "" is the unnamed one. */
-bool sv_raw_attr_is(const struct sv_raw_attr *a, uint32_t type, const char *name);
+bool sv_ntfs_raw_attr_is(const struct sv_ntfs_raw_attr *a, uint32_t type, const char *name);
 
 /* The first attribute with type and name in this very record: 1, 0 where there is none, -1. */
-int sv_raw_find_attr(const uint8_t *record, size_t size, uint32_t type, const char *name,
-	struct sv_raw_attr *ret, struct sv_err *err);
+int sv_ntfs_raw_find_attr(const uint8_t *record, size_t size, uint32_t type, const char *name,
+	struct sv_ntfs_raw_attr *ret, struct sv_err *err);
 
 /*
  * Makes the attribute at *a `length` bytes long (a multiple of 8; 0 removes it), moving what
  * follows; a longer one is filled with zeros. *a is not updated. False, and nothing done,
  * where the record has no room.
  */
-bool sv_raw_resize_attr(
-	uint8_t *record, size_t size, const struct sv_raw_attr *a, uint32_t length);
+bool sv_ntfs_raw_resize_attr(
+	uint8_t *record, size_t size, const struct sv_ntfs_raw_attr *a, uint32_t length);
 
 #endif

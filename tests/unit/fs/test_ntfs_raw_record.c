@@ -3,8 +3,8 @@
 
 #include "base/num.h"
 #include "fs/ntfs_edit.h"
-#include "fs/raw_disk.h"
-#include "fs/raw_record.h"
+#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_raw_record.h"
 
 #define SIZE 1024
 
@@ -68,27 +68,28 @@ static struct sample make_sample(void)
 static void walks_the_attributes(void **state)
 {
 	struct sample s = make_sample();
-	struct sv_raw_attr a = {0};
+	struct sv_ntfs_raw_attr a = {0};
 	struct sv_err err = SV_ERR_INIT;
 
 	(void)state;
-	assert_ok(sv_raw_check_record(s.bytes, SIZE, &err));
-	assert_int_equal(sv_raw_next_attr(s.bytes, SIZE, &a, &err), 1);
-	assert_true(sv_raw_attr_is(&a, 0x60, ""));
+	assert_ok(sv_ntfs_raw_check_record(s.bytes, SIZE, &err));
+	assert_int_equal(sv_ntfs_raw_next_attr(s.bytes, SIZE, &a, &err), 1);
+	assert_true(sv_ntfs_raw_attr_is(&a, 0x60, ""));
 	assert_int_equal(a.value_length, 3);
 	assert_memory_equal(s.bytes + a.value_offset, "abc", 3);
-	assert_int_equal(sv_raw_next_attr(s.bytes, SIZE, &a, &err), 1);
-	assert_true(sv_raw_attr_is(&a, NTFS_ATTR_DATA, "$Bad"));
-	assert_false(sv_raw_attr_is(&a, NTFS_ATTR_DATA, ""));
-	assert_false(sv_raw_attr_is(&a, NTFS_ATTR_DATA, "$Bac"));
+	assert_int_equal(sv_ntfs_raw_next_attr(s.bytes, SIZE, &a, &err), 1);
+	assert_true(sv_ntfs_raw_attr_is(&a, NTFS_ATTR_DATA, "$Bad"));
+	assert_false(sv_ntfs_raw_attr_is(&a, NTFS_ATTR_DATA, ""));
+	assert_false(sv_ntfs_raw_attr_is(&a, NTFS_ATTR_DATA, "$Bac"));
 	assert_true(a.mapped);
 	assert_int_equal(a.end_vcn, 0x38);
 	assert_int_equal(a.size, 0x38000);
 	assert_int_equal(a.instance, 5);
 	assert_int_equal(s.bytes[a.runs_offset], 0x21);
-	assert_int_equal(sv_raw_next_attr(s.bytes, SIZE, &a, &err), 0);
-	assert_int_equal(sv_raw_find_attr(s.bytes, SIZE, NTFS_ATTR_DATA, "$Bad", &a, &err), 1);
-	assert_int_equal(sv_raw_find_attr(s.bytes, SIZE, NTFS_ATTR_DATA, "", &a, &err), 0);
+	assert_int_equal(sv_ntfs_raw_next_attr(s.bytes, SIZE, &a, &err), 0);
+	assert_int_equal(
+		sv_ntfs_raw_find_attr(s.bytes, SIZE, NTFS_ATTR_DATA, "$Bad", &a, &err), 1);
+	assert_int_equal(sv_ntfs_raw_find_attr(s.bytes, SIZE, NTFS_ATTR_DATA, "", &a, &err), 0);
 }
 
 static void protects_and_sees_torn_writes(void **state)
@@ -100,24 +101,24 @@ static void protects_and_sees_torn_writes(void **state)
 	(void)state;
 	memcpy(s.bytes + 510, "xy", 2);
 	memcpy(s.bytes + 1022, "zw", 2);
-	sv_raw_protect(s.bytes, SIZE);
+	sv_ntfs_raw_protect(s.bytes, SIZE);
 	assert_memory_equal(s.bytes + 510, s.bytes + 48, 2);
 	assert_memory_equal(s.bytes + 1022, s.bytes + 48, 2);
 	memcpy(before, s.bytes, SIZE);
-	assert_ok(sv_raw_unprotect(s.bytes, SIZE, "FILE", &err));
+	assert_ok(sv_ntfs_raw_unprotect(s.bytes, SIZE, "FILE", &err));
 	assert_memory_equal(s.bytes + 510, "xy", 2);
 	assert_memory_equal(s.bytes + 1022, "zw", 2);
 
 	memcpy(s.bytes, before, SIZE);
 	s.bytes[1022] ^= 1;
-	assert_fails(sv_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 1022);
+	assert_fails(sv_ntfs_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 1022);
 	memcpy(s.bytes, before, SIZE);
-	assert_fails(sv_raw_unprotect(s.bytes, SIZE, "INDX", &err), SV_CORRUPT, 0);
+	assert_fails(sv_ntfs_raw_unprotect(s.bytes, SIZE, "INDX", &err), SV_CORRUPT, 0);
 	s.bytes[6] = 4;
-	assert_fails(sv_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 4);
+	assert_fails(sv_ntfs_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 4);
 	memcpy(s.bytes, before, SIZE);
 	sv_store_le16(s.bytes + 4, 506); /* would protect itself */
-	assert_fails(sv_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 4);
+	assert_fails(sv_ntfs_raw_unprotect(s.bytes, SIZE, "FILE", &err), SV_CORRUPT, 4);
 }
 
 static void never_protects_with_zero_or_all_ones(void **state)
@@ -127,10 +128,10 @@ static void never_protects_with_zero_or_all_ones(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 70000; i++) {
-		sv_raw_protect(s.bytes, SIZE);
+		sv_ntfs_raw_protect(s.bytes, SIZE);
 		assert_int_not_equal(sv_load_le16(s.bytes + 48), 0);
 		assert_int_not_equal(sv_load_le16(s.bytes + 48), 0xFFFF);
-		assert_ok(sv_raw_unprotect(s.bytes, SIZE, "FILE", &err));
+		assert_ok(sv_ntfs_raw_unprotect(s.bytes, SIZE, "FILE", &err));
 	}
 }
 
@@ -177,28 +178,29 @@ static void refuses_fields_that_lead_outside(void **state)
 		sv_le64 value = sv_put_le64(cases[i].value);
 
 		memcpy(t.bytes + cases[i].at, value.b, cases[i].bytes);
-		assert_fails(
-			sv_raw_check_record(t.bytes, SIZE, &err), SV_CORRUPT, cases[i].offset);
+		assert_fails(sv_ntfs_raw_check_record(t.bytes, SIZE, &err), SV_CORRUPT,
+			cases[i].offset);
 	}
 }
 
-static void find(struct sample *s, uint32_t type, const char *name, struct sv_raw_attr *ret)
+static void find(
+	struct sample *s, uint32_t type, const char *name, struct sv_ntfs_raw_attr *ret)
 {
 	struct sv_err err = SV_ERR_INIT;
 
-	assert_ok(sv_raw_check_record(s->bytes, SIZE, &err));
-	assert_int_equal(sv_raw_find_attr(s->bytes, SIZE, type, name, ret, &err), 1);
+	assert_ok(sv_ntfs_raw_check_record(s->bytes, SIZE, &err));
+	assert_int_equal(sv_ntfs_raw_find_attr(s->bytes, SIZE, type, name, ret, &err), 1);
 }
 
 static void replaces_runs_in_place(void **state)
 {
 	struct sample s = make_sample();
-	struct sv_raw_run runs[100];
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_run runs[100];
+	struct sv_ntfs_raw_attr a;
 
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
-		runs[i] = (struct sv_raw_run){i, 1000 + 1000 * (i % 2), 1};
+		runs[i] = (struct sv_ntfs_raw_run){i, 1000 + 1000 * (i % 2), 1};
 	find(&s, NTFS_ATTR_DATA, "$Bad", &a);
 	assert_true(sv_ntfs_set_runs(s.bytes, SIZE, &a, runs, 100));
 	sv_ntfs_set_sizes(s.bytes, &a, 111, 222, 33);
@@ -207,7 +209,7 @@ static void replaces_runs_in_place(void **state)
 	assert_int_equal(a.allocated, 111);
 	assert_int_equal(a.size, 222);
 	assert_int_equal(a.initialized, 33);
-	assert_int_equal(a.length, (72 + sv_raw_runs_packed_size(runs, 100) + 7) / 8 * 8);
+	assert_int_equal(a.length, (72 + sv_ntfs_raw_runs_packed_size(runs, 100) + 7) / 8 * 8);
 	/* shorter again: nothing of the longer list stays */
 	assert_true(sv_ntfs_set_runs(s.bytes, SIZE, &a, runs, 1));
 	find(&s, NTFS_ATTR_DATA, "$Bad", &a);
@@ -218,12 +220,12 @@ static void replaces_runs_in_place(void **state)
 static void leaves_a_full_record_as_it_is(void **state)
 {
 	struct sample s = make_sample(), before = s;
-	struct sv_raw_run runs[400];
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_run runs[400];
+	struct sv_ntfs_raw_attr a;
 
 	(void)state;
 	for (uint64_t i = 0; i < 400; i++)
-		runs[i] = (struct sv_raw_run){i, 1000 + 1000 * (i % 2), 1};
+		runs[i] = (struct sv_ntfs_raw_run){i, 1000 + 1000 * (i % 2), 1};
 	find(&s, NTFS_ATTR_DATA, "$Bad", &a);
 	assert_false(sv_ntfs_set_runs(s.bytes, SIZE, &a, runs, 400));
 	assert_memory_equal(s.bytes, before.bytes, SIZE);
@@ -232,8 +234,8 @@ static void leaves_a_full_record_as_it_is(void **state)
 static void makes_a_resident_attribute_mapped(void **state)
 {
 	struct sample s = make_sample();
-	struct sv_raw_run run = {0, 77, 12};
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_run run = {0, 77, 12};
+	struct sv_ntfs_raw_attr a;
 
 	(void)state;
 	find(&s, 0x60, "", &a);
@@ -250,11 +252,11 @@ static void makes_a_resident_attribute_mapped(void **state)
 static void removes_an_attribute(void **state)
 {
 	struct sample s = make_sample();
-	struct sv_raw_attr a;
+	struct sv_ntfs_raw_attr a;
 
 	(void)state;
 	find(&s, 0x60, "", &a);
-	assert_true(sv_raw_resize_attr(s.bytes, SIZE, &a, 0));
+	assert_true(sv_ntfs_raw_resize_attr(s.bytes, SIZE, &a, 0));
 	find(&s, NTFS_ATTR_DATA, "$Bad", &a);
 	assert_int_equal(a.offset, 56);
 	assert_int_equal(sv_load_le32(s.bytes + 0x18), s.end - 32);

@@ -2,8 +2,8 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/raw_boot.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_boot.h"
+#include "fs/ntfs_raw_disk.h"
 
 /* 100 MiB in clusters of 4 KiB, as mkntfs makes it */
 static struct ntfs_boot sound(void)
@@ -26,11 +26,11 @@ static struct ntfs_boot sound(void)
 static void reads_the_geometry(void **state)
 {
 	struct ntfs_boot b = sound();
-	struct sv_raw_geometry g;
+	struct sv_ntfs_raw_geometry g;
 	struct sv_err err = SV_ERR_INIT;
 
 	(void)state;
-	assert_ok(sv_raw_parse_boot(&b, sizeof b, &g, &err));
+	assert_ok(sv_ntfs_raw_parse_boot(&b, sizeof b, &g, &err));
 	assert_int_equal(g.sector_size, 512);
 	assert_int_equal(g.cluster_size, 4096);
 	assert_int_equal(g.record_size, 1024);
@@ -59,14 +59,14 @@ static void reads_large_clusters_and_records(void **state)
 	(void)state;
 	for (size_t i = 0; i < SV_ARRAY_LEN(cases); i++) {
 		struct ntfs_boot b = sound();
-		struct sv_raw_geometry g;
+		struct sv_ntfs_raw_geometry g;
 		struct sv_err err = SV_ERR_INIT;
 
 		b.bytes_per_sector = sv_put_le16(cases[i].sector);
 		b.sectors_per_cluster = cases[i].spc;
 		b.clusters_per_record = cases[i].cpr;
 		b.sectors = sv_put_le64(UINT64_C(1) << 28);
-		assert_ok(sv_raw_parse_boot(&b, sizeof b, &g, &err));
+		assert_ok(sv_ntfs_raw_parse_boot(&b, sizeof b, &g, &err));
 		assert_int_equal(g.cluster_size, cases[i].cluster);
 		assert_int_equal(g.record_size, cases[i].record);
 	}
@@ -74,10 +74,10 @@ static void reads_large_clusters_and_records(void **state)
 
 static void refuses_a_field(struct ntfs_boot b, uint64_t offset)
 {
-	struct sv_raw_geometry g;
+	struct sv_ntfs_raw_geometry g;
 	struct sv_err err = SV_ERR_INIT;
 
-	assert_fails(sv_raw_parse_boot(&b, sizeof b, &g, &err), SV_CORRUPT, offset);
+	assert_fails(sv_ntfs_raw_parse_boot(&b, sizeof b, &g, &err), SV_CORRUPT, offset);
 }
 
 static void refuses_what_cannot_be(void **state)
@@ -123,17 +123,17 @@ static void refuses_what_cannot_be(void **state)
 static void names_bitlocker(void **state)
 {
 	struct ntfs_boot b = sound();
-	struct sv_raw_geometry g;
+	struct sv_ntfs_raw_geometry g;
 	struct sv_err err = SV_ERR_INIT;
 
 	(void)state;
 	memcpy(b.oem, NTFS_OEM_BITLOCKER, sizeof b.oem);
-	assert_fails(sv_raw_parse_boot(&b, sizeof b, &g, &err), SV_UNSUPPORTED, 3);
+	assert_fails(sv_ntfs_raw_parse_boot(&b, sizeof b, &g, &err), SV_UNSUPPORTED, 3);
 	assert_non_null(strstr(err.message, "BitLocker"));
 	assert_non_null(strstr(err.hint, "manage-bde"));
 	b.oem[0] = 'X';
-	assert_fails(sv_raw_parse_boot(&b, sizeof b, &g, &err), SV_UNSUPPORTED, 3);
-	assert_fails(sv_raw_parse_boot(&b, 511, &g, &err), SV_CORRUPT, 511);
+	assert_fails(sv_ntfs_raw_parse_boot(&b, sizeof b, &g, &err), SV_UNSUPPORTED, 3);
+	assert_fails(sv_ntfs_raw_parse_boot(&b, 511, &g, &err), SV_CORRUPT, 511);
 }
 
 int main(void)

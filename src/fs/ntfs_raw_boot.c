@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The NTFS boot sector and BIOS parameter block. */
-#include "fs/raw_boot.h"
+#include "fs/ntfs_raw_boot.h"
 
 #include "base/num.h"
-#include "fs/raw_disk.h"
+#include "fs/ntfs_raw_disk.h"
 
 #include <string.h>
 
@@ -28,7 +28,8 @@ static int check_type(const struct ntfs_boot *b, struct sv_err *err)
 }
 
 /* Sector and cluster; what is said in the BPB must be powers of two. */
-static int parse_units(const struct ntfs_boot *b, struct sv_raw_geometry *g, struct sv_err *err)
+static int parse_units(
+	const struct ntfs_boot *b, struct sv_ntfs_raw_geometry *g, struct sv_err *err)
 {
 	uint32_t spc = b->sectors_per_cluster;
 
@@ -47,7 +48,7 @@ static int parse_units(const struct ntfs_boot *b, struct sv_raw_geometry *g, str
 }
 
 static int parse_record_size(
-	const struct ntfs_boot *b, struct sv_raw_geometry *g, struct sv_err *err)
+	const struct ntfs_boot *b, struct sv_ntfs_raw_geometry *g, struct sv_err *err)
 {
 	uint32_t n = b->clusters_per_record;
 	uint64_t size =
@@ -61,7 +62,7 @@ static int parse_record_size(
 }
 
 static int parse_places(
-	const struct ntfs_boot *b, struct sv_raw_geometry *g, struct sv_err *err)
+	const struct ntfs_boot *b, struct sv_ntfs_raw_geometry *g, struct sv_err *err)
 {
 	g->sectors = sv_get_le64(b->sectors);
 	g->clusters = g->sectors / (g->cluster_size / g->sector_size);
@@ -79,10 +80,10 @@ static int parse_places(
 	return 0;
 }
 
-int sv_raw_parse_boot(
-	const void *bytes, size_t n, struct sv_raw_geometry *ret, struct sv_err *err)
+int sv_ntfs_raw_parse_boot(
+	const void *bytes, size_t n, struct sv_ntfs_raw_geometry *ret, struct sv_err *err)
 {
-	struct sv_raw_geometry g = {0};
+	struct sv_ntfs_raw_geometry g = {0};
 	struct ntfs_boot b;
 
 	if (n < sizeof b)
