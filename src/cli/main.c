@@ -44,6 +44,7 @@ static void catch_signals(struct sv_job *job)
 	}
 	action = (struct sigaction){.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &action, NULL); /* writes fail with EPIPE: see sv_out_end */
+	sigaction(SIGXFSZ, &action, NULL); /* and with EFBIG: a limit is an error like others */
 }
 
 static void set_up(struct sv_cli *cli)
