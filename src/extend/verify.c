@@ -18,6 +18,9 @@ struct verify {
 	struct sv_verify_report *report;
 	struct sv_manifest *manifest;
 	struct sv_allow *allow;
+	char **read_files; /* every file that the result's disks are read from */
+	size_t n_read_files;
+	bool knows_reads; /* all of its disks opened */
 	bool hashes_added;
 	size_t image_faults;
 };
@@ -49,6 +52,62 @@ static int hash_original(
 	return 0;
 }
 
+static int note_reads(struct verify *v, struct sv_image *image, struct sv_err *err)
+{
+	for (size_t l = 0; l < sv_image_links(image); l++) {
+		const struct sv_image_link *link = sv_image_link(image, l);
+
+		for (size_t f = 0; f < link->n_files; f++) {
+			if (sv_list_add(&v->read_files, &v->n_read_files, err, "%s",
+				    link->files[f].path) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Which files is the result read from? Unknown when a disk of it does not open. */
+static int look_at_reads(struct verify *v, struct sv_err *err)
+{
+	sv_autofree char *config = sv_path_join(v->dir, v->manifest->config);
+	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = NULL;
+	struct sv_image_opts opts = {.allow = v->allow};
+
+	if (!config)
+		return sv_fail_nomem(err);
+	if (sv_vm_open(v->host, config, &vm, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < vm->n_disks; i++) {
+		SV_CLEANUP(sv_image_closep) struct sv_image *image = NULL;
+
+		if (sv_image_open(v->host, vm->disks[i].path, &opts, &image, NULL) < 0)
+			return 0;
+		if (note_reads(v, image, err) < 0)
+			return -1;
+	}
+	v->knows_reads = true;
+	return 0;
+}
+
+static bool is_read(const struct verify *v, const char *original)
+{
+	for (size_t i = 0; i < v->n_read_files; i++) {
+		if (!strcmp(v->read_files[i], original))
+			return true;
+	}
+	return !v->knows_reads;
+}
+
+/* A changed original is a fault only for what is still read from it. */
+static int report_changed(
+	struct verify *v, const char *original, const char *why, struct sv_err *err)
+{
+	if (is_read(v, original))
+		return FAULT(v, "%s: the original has changed: %s", original, why);
+	return OK(v, "%s: the original has changed or is gone, and is not needed any more",
+		original);
+}
+
 static int check_originals(struct verify *v, struct sv_err *err)
 {
 	struct sv_manifest *m = v->manifest;
@@ -61,16 +120,14 @@ static int check_originals(struct verify *v, struct sv_err *err)
 
 		sv_job_progress(v->job, "checking the originals", i, m->n_originals);
 		if (!sv_identity_same(v->host, f->name, &f->identity, why)) {
-			if (FAULT(v, "%s: the original has changed: %s", f->name, why) < 0)
+			if (report_changed(v, f->name, why, err) < 0)
 				return -1;
 			continue;
 		}
 		if (v->full && hash_original(v, f, &same, err) < 0)
 			return -1;
 		good += same;
-		if (!same &&
-			FAULT(v, "%s: the original's content has changed: its hash differs",
-				f->name) < 0)
+		if (!same && report_changed(v, f->name, "its hash differs", err) < 0)
 			return -1;
 	}
 	return good ? OK(v, "%zu of %zu original files are as they were%s", good,
@@ -186,7 +243,8 @@ static int run(struct verify *v, struct sv_err *err)
 		return -1;
 	}
 	if (sv_extend_allow_originals(v->host, v->dir, v->allow, err) < 0 ||
-		check_made(v, err) < 0 || check_originals(v, err) < 0 || check_disk(v, err) < 0)
+		look_at_reads(v, err) < 0 || check_made(v, err) < 0 ||
+		check_originals(v, err) < 0 || check_disk(v, err) < 0)
 		return -1;
 	return v->hashes_added ? sv_manifest_save(v->host, path, v->manifest, err) : 0;
 }
@@ -205,6 +263,7 @@ int sv_extend_verify(struct sv_host *host, const char *dir, bool full, struct sv
 	rc = run(&v, err);
 	sv_allow_free(v.allow);
 	sv_manifest_free(v.manifest);
+	sv_list_free(v.read_files, v.n_read_files);
 	if (rc < 0)
 		sv_verify_report_free(&report);
 	else
