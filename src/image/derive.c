@@ -13,6 +13,12 @@
 
 #define COPY_CHUNK SV_MIB
 
+/* Are its files of no use for a copy? */
+static bool is_flattened(const struct sv_image *img)
+{
+	return sv_image_links(img) > 1 || sv_image_driver_link(img, 0)->flatten;
+}
+
 int sv_image_check_limits(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err)
 {
@@ -24,10 +30,10 @@ int sv_image_check_limits(
 			"a disk of %llu bytes cannot be made from one of %llu",
 			(unsigned long long)size,
 			(unsigned long long)sv_dev_size(sv_image_dev(original)));
-	if (how == SV_DERIVE_REFLINK && sv_image_links(original) > 1) {
+	if (how == SV_DERIVE_REFLINK && is_flattened(original)) {
 		sv_fail(err, SV_UNSUPPORTED, leaf->info.path,
-			"a chain of %zu links cannot share its blocks with one disk",
-			sv_image_links(original));
+			"it is a chain, a snapshot or a disk in several files: one file cannot "
+			"share its blocks");
 		return sv_hint(err, "make an independent copy instead: --copy");
 	}
 	return leaf->driver->limits(original, how, size, err);
@@ -154,7 +160,7 @@ int sv_image_derive(struct sv_host *host, struct sv_image *original, enum sv_ima
 		return -1;
 	if (how == SV_DERIVE_LINKED)
 		rc = leaf->driver->derive_linked(host, original, dir, stem, size, &path, err);
-	else if (sv_image_links(original) > 1)
+	else if (is_flattened(original))
 		rc = derive_flat(host, original, dir, stem, size, job, &path, err);
 	else
 		rc = derive_copy(host, original, how == SV_DERIVE_REFLINK, dir, stem, size, job,

@@ -42,6 +42,7 @@ struct sv_link_env {
 	const struct sv_allow *allow;
 	bool writable;
 	bool lock;
+	const char *snapshot; /* NULL but for the leaf, and where the driver has_snapshots */
 };
 
 /* One open link. A driver embeds it as its first member. */
@@ -49,6 +50,8 @@ struct sv_link {
 	const struct sv_image_driver *driver;
 	struct sv_image_link info; /* strings are owned */
 	bool writable;
+	bool snapshot; /* set by the frame: it shows an internal snapshot */
+	bool flatten;  /* copies are made of what the guest sees, not of its files */
 	/* Set by the frame: what the parents show together; NULL for a base. It may be smaller
 	 * than the link: beyond its end are zeros. */
 	struct sv_dev *below;
@@ -57,6 +60,7 @@ struct sv_link {
 struct sv_image_driver {
 	const char *name;
 	const char *extension; /* of the files it makes: ".vmdk" */
+	bool has_snapshots;    /* open() knows sv_link_env.snapshot */
 
 	/* Is it this format? Never reads beyond the probe. */
 	bool (*probe)(const struct sv_probe *p);
@@ -89,6 +93,9 @@ struct sv_image_driver {
 	/* The nth place to look for the parent, absolute; NULL after the last. *ret_err says
 	 * out of memory. Caller frees. NULL function: the format has no parents. */
 	char *(*parent)(const struct sv_link *l, unsigned nth);
+	/* The driver to open the parent with; NULL in *ret: probe. Refuses a parent that is no
+	 * file. NULL function: probe. Asked before parent(). */
+	int (*parent_format)(const struct sv_link *l, const char **ret, struct sv_err *err);
 	/* Is it the parent that the child was made for? */
 	int (*match_parent)(
 		const struct sv_link *child, const struct sv_link *parent, struct sv_err *err);
@@ -115,6 +122,7 @@ struct sv_image_driver {
 		struct sv_err *err);
 };
 
+extern const struct sv_image_driver sv_qcow2_driver;
 extern const struct sv_image_driver sv_raw_driver;
 extern const struct sv_image_driver sv_vmdk_driver;
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct sv_image_driver *const drivers[] = {
-	&sv_vmdk_driver, &sv_raw_driver, /* what no other claims */
+	&sv_vmdk_driver, &sv_qcow2_driver, &sv_raw_driver, /* what no other claims */
 };
 
 struct sv_image {
@@ -64,6 +64,11 @@ void sv_link_close(struct sv_link *l)
 	for (size_t i = 0; i < l->info.n_files; i++)
 		free(l->info.files[i].path);
 	free(l->info.files);
+	for (size_t i = 0; i < l->info.n_snapshots; i++) {
+		free(l->info.snapshots[i].id);
+		free(l->info.snapshots[i].name);
+	}
+	free(l->info.snapshots);
 	free(l->info.path);
 	free(l->info.subformat);
 	free(l->info.id);
@@ -144,6 +149,20 @@ static int choose_driver(struct sv_dev *file, const char *path, const char *form
 
 /* ---- opening ---- */
 
+static int check_snapshot(const struct sv_link_env *env, const struct sv_image_driver *driver,
+	const char *path, struct sv_err *err)
+{
+	if (!env->snapshot)
+		return 0;
+	if (env->writable)
+		return sv_fail(err, SV_USAGE, path, "a snapshot can only be read");
+	if (!driver->has_snapshots)
+		return sv_fail(err, SV_USAGE, path,
+			"a %s image has no internal snapshots, so none named \"%.200s\"",
+			driver->name, env->snapshot);
+	return 0;
+}
+
 /* `path` is canonical; the link takes it over. */
 static int open_link(const struct sv_link_env *env, char *path, const char *format,
 	struct sv_link **ret, struct sv_err *err)
@@ -155,8 +174,11 @@ static int open_link(const struct sv_link_env *env, char *path, const char *form
 
 	if (sv_link_open_file(env, path, env->writable, &file, err) < 0 ||
 		choose_driver(file, path, format, &driver, err) < 0 ||
+		check_snapshot(env, driver, path, err) < 0 ||
 		driver->open(env, path, file, &l, err) < 0)
 		return sv_err_path(err, path);
+	l->snapshot = env->snapshot != NULL;
+	l->flatten |= l->snapshot;
 	l->info.format = driver->name;
 	l->info.path = SV_STEAL(own_path);
 	*ret = l;
@@ -223,11 +245,15 @@ static int open_parents(
 	struct sv_link_env env = *leaf_env;
 
 	env.writable = false;
+	env.snapshot = NULL;
 	for (;;) {
 		struct sv_link *child = img->links[img->n - 1], *parent;
+		const char *format = NULL;
 		char *path;
 
-		if (find_parent(env.host, child, &path, err) < 0)
+		if ((child->driver->parent_format &&
+			    child->driver->parent_format(child, &format, err) < 0) ||
+			find_parent(env.host, child, &path, err) < 0)
 			return -1;
 		if (!path)
 			return 0;
@@ -235,7 +261,7 @@ static int open_parents(
 			free(path);
 			return -1;
 		}
-		if (open_link(&env, path, NULL, &parent, err) < 0 ||
+		if (open_link(&env, path, format, &parent, err) < 0 ||
 			add_link(img, parent, err) < 0 ||
 			child->driver->match_parent(child, parent, err) < 0)
 			return -1;
@@ -257,11 +283,36 @@ static int open_devices(struct sv_image *img, struct sv_err *err)
 	return img->dev ? 0 : -1;
 }
 
+/*
+ * The canonical path of the leaf. Where nothing has that name, and it is IMAGE@SNAPSHOT, the
+ * image's, and *ret_snapshot points into the name.
+ */
+static char *find_leaf(
+	struct sv_host *host, const char *path, const char **ret_snapshot, struct sv_err *err)
+{
+	char *real = sv_host_real_path(host, path, err);
+	const char *sign = strrchr(sv_path_base(path), '@');
+	sv_autofree char *image = NULL;
+
+	if (real || *ret_snapshot || !sign || sign == path || !sign[1])
+		return real;
+	image = strndup(path, (size_t)(sign - path));
+	if (!image) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	real = sv_host_real_path(host, image, NULL);
+	if (real)
+		*ret_snapshot = sign + 1;
+	return real;
+}
+
 static int open_chain(struct sv_image *img, const struct sv_image_opts *opts, const char *path,
 	struct sv_err *err)
 {
-	struct sv_link_env env = {img->host, opts->allow, opts->writable, opts->lock};
-	char *real = sv_host_real_path(img->host, path, err);
+	struct sv_link_env env = {
+		img->host, opts->allow, opts->writable, opts->lock, opts->snapshot};
+	char *real = find_leaf(img->host, path, &env.snapshot, err);
 	struct sv_link *leaf;
 
 	if (!real || open_link(&env, real, opts->format, &leaf, err) < 0 ||

@@ -19,14 +19,18 @@
 struct sv_image;
 
 struct sv_image_opts {
-	bool writable;                /* the leaf only */
-	bool lock;                    /* hold QEMU's image locks on every file (SV_OPEN_LOCK) */
-	bool alone;                   /* do not open parents: for info and check of one link */
-	const char *format;           /* driver name; NULL probes */
+	bool writable;        /* the leaf only */
+	bool lock;            /* hold QEMU's image locks on every file (SV_OPEN_LOCK) */
+	bool alone;           /* do not open parents: for info and check of one link */
+	const char *format;   /* driver name; NULL probes */
+	const char *snapshot; /* id or name of an internal snapshot of the leaf; read-only */
 	const struct sv_allow *allow; /* borrowed for the call; NULL: the own folder only */
 };
 
-/* Opens the image at `path` and its parents. NULL opts: read-only, probed. */
+/*
+ * Opens the image at `path` and its parents. NULL opts: read-only, probed. A path that does
+ * not exist may be IMAGE@SNAPSHOT: the same as `.snapshot`.
+ */
 int sv_image_open(struct sv_host *host, const char *path, const struct sv_image_opts *opts,
 	struct sv_image **ret, struct sv_err *err);
 void sv_image_close(struct sv_image *img); /* NULL-safe; does not flush */
@@ -40,6 +44,16 @@ struct sv_image_file {
 	char *path; /* canonical */
 	uint64_t size;
 	bool data; /* false: a text descriptor only */
+};
+
+/* One internal snapshot of a link. */
+struct sv_image_snapshot {
+	char *id, *name;
+	int64_t date_sec; /* since the Epoch */
+	uint32_t date_nsec;
+	uint64_t clock_nsec;   /* how long the guest had run */
+	uint64_t state_size;   /* bytes of the machine's saved memory; 0 for none */
+	uint64_t virtual_size; /* of the disk in it, bytes */
 };
 
 struct sv_image_link {
@@ -58,6 +72,8 @@ struct sv_image_link {
 	char *parent_hint; /* as the image names its parent; "" for a base */
 	struct sv_image_file *files;
 	size_t n_files;
+	struct sv_image_snapshot *snapshots; /* in the image's order; strings are owned */
+	size_t n_snapshots;
 };
 
 size_t sv_image_links(const struct sv_image *img);
