@@ -4,11 +4,37 @@
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/grid.h"
+#include "cli/listing.h"
 #include "cli/machine.h"
 
 struct args {
 	struct sv_vm_args vm;
 };
+
+static struct sv_fs_time date_of(const struct sv_image_snapshot *s)
+{
+	return (struct sv_fs_time){s->date_sec, s->date_nsec};
+}
+
+static void put_snapshots(struct sv_json *j, const struct sv_image_link *leaf)
+{
+	char date[SV_TIME_TEXT];
+
+	sv_json_key(j, "snapshots");
+	sv_json_array(j);
+	for (size_t i = 0; i < leaf->n_snapshots; i++) {
+		const struct sv_image_snapshot *s = &leaf->snapshots[i];
+
+		sv_json_object(j);
+		sv_json_kstring(j, "id", s->id);
+		sv_json_kstring(j, "name", s->name);
+		sv_json_kstring(j, "date", sv_time_utc(date_of(s), date));
+		sv_json_ku64(j, "state_size", s->state_size);
+		sv_json_ku64(j, "virtual_size", s->virtual_size);
+		sv_json_end_object(j);
+	}
+	sv_json_end_array(j);
+}
 
 static void put_json(struct sv_cli *cli, struct sv_image *image)
 {
@@ -38,9 +64,7 @@ static void put_json(struct sv_cli *cli, struct sv_image *image)
 		sv_json_end_object(&j);
 	}
 	sv_json_end_array(&j);
-	sv_json_key(&j, "snapshots");
-	sv_json_array(&j);
-	sv_json_end_array(&j);
+	put_snapshots(&j, leaf);
 	sv_json_kbool(&j, "dirty", leaf->dirty);
 	sv_json_kbool(&j, "encrypted", leaf->encrypted);
 	sv_doc_end(cli, &j);
@@ -58,6 +82,21 @@ __attribute__((format(printf, 3, 4))) static void add(
 	va_end(ap);
 	sv_grid_add(g, SV_STYLE_DIM, "%s", name);
 	sv_grid_add(g, SV_STYLE_NONE, "%s", text ? text : "");
+}
+
+static void add_snapshots(struct sv_grid *g, const struct sv_image_link *link)
+{
+	char date[SV_TIME_TEXT], size[SV_SIZE_TEXT];
+
+	for (size_t i = 0; i < link->n_snapshots; i++) {
+		const struct sv_image_snapshot *s = &link->snapshots[i];
+		sv_autofree char *name = sv_printable(s->name);
+		sv_autofree char *id = sv_printable(s->id);
+
+		add(g, i ? "" : "snapshots", "%s  %s  %s%s%s", id ? id : "", name ? name : "",
+			sv_time_local(date_of(s), date), s->state_size ? ", memory " : "",
+			s->state_size ? sv_size_format(s->state_size, size) : "");
+	}
 }
 
 static void add_state(struct sv_grid *g, const struct sv_image_link *link)
@@ -89,6 +128,7 @@ static int put_page(struct sv_cli *cli, struct sv_image *image, struct sv_err *e
 	for (size_t i = 1; i < sv_image_links(image); i++)
 		add(g, i == 1 ? "over" : "", "%s (%s)", sv_image_link(image, i)->path,
 			sv_image_link(image, i)->format);
+	add_snapshots(g, leaf);
 	add_state(g, leaf);
 	sv_out_in(&cli->out, SV_STYLE_NAME, "%s", leaf->path);
 	sv_out_nl(&cli->out);

@@ -27,7 +27,6 @@ struct magic {
 	}
 
 static const struct magic magics[] = {
-	MAGIC("qcow2", 0, "QFI\xfb"),
 	MAGIC("qed", 0, "QED\0"),
 	MAGIC("vhdx", 0, "vhdxfile"),
 	MAGIC("vhd", 0, "conectix"),

@@ -4,6 +4,7 @@
  * probe is never asked; image.c falls back to it.
  */
 #include "image/driver.h"
+#include "image/qcow2_make.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -137,19 +138,6 @@ static int raw_create(struct sv_host *host, const char *path, const struct sv_im
 	return 0;
 }
 
-static int raw_derive_linked(struct sv_host *host, struct sv_image *original, const char *dir,
-	const char *stem, uint64_t size, char **ret_path, struct sv_err *err)
-{
-	(void)host;
-	(void)dir;
-	(void)stem;
-	(void)size;
-	(void)ret_path;
-	sv_fail(err, SV_UNSUPPORTED, sv_image_driver_link(original, 0)->info.path,
-		"a raw disk cannot be linked to");
-	return sv_hint(err, "make an independent copy: --copy");
-}
-
 static int raw_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
 	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err)
 {
@@ -172,21 +160,17 @@ static const char *raw_flat_subformat(const struct sv_link *l)
 	return NULL;
 }
 
+/* A raw image has no metadata; what is linked to it is a qcow2 overlay. */
 static uint64_t raw_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size)
 {
-	(void)original;
-	(void)how;
-	(void)size;
-	return 0;
+	return how == SV_DERIVE_LINKED ? sv_qcow2_linked_cost(original, size) : 0;
 }
 
 static int raw_limits(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err)
 {
-	if (how == SV_DERIVE_LINKED)
-		return raw_derive_linked(NULL, original, NULL, NULL, size, NULL, err);
-	return 0;
+	return how == SV_DERIVE_LINKED ? sv_qcow2_check_linked(original, size, err) : 0;
 }
 
 const struct sv_image_driver sv_raw_driver = {
@@ -202,7 +186,7 @@ const struct sv_image_driver sv_raw_driver = {
 	.grow = raw_grow,
 	.check = raw_check,
 	.create = raw_create,
-	.derive_linked = raw_derive_linked,
+	.derive_linked = sv_qcow2_derive_linked,
 	.copy = raw_copy,
 	.flat_subformat = raw_flat_subformat,
 	.metadata_cost = raw_metadata_cost,

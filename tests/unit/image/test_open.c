@@ -82,7 +82,6 @@ static void names_formats_that_it_cannot_read(void **state)
 		size_t n;
 		const char *name;
 	} known[] = {
-		{0, "QFI\xfb", 4, "qcow2"},
 		{0, "vhdxfile", 8, "vhdx"},
 		{0, "conectix", 8, "vhd"},
 		{8192 - 512, "conectix", 8, "vhd"},
