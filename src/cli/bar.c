@@ -131,9 +131,7 @@ void sv_bar_note(void *user, const char *text)
 		return;
 	if (!b->json) {
 		sv_bar_clear(b);
-		sv_out_in(b->out, SV_STYLE_WARN, "note:");
-		sv_out_f(b->out, " ");
-		sv_out_wrap(b->out, 6, 6, text);
+		sv_out_message(b->out, SV_STYLE_WARN, "note:", text);
 		return;
 	}
 	sv_out_json(b->out, &j);

@@ -116,12 +116,13 @@ static void bash_groups(void)
 }
 
 /* What may follow an option: choices or files. */
-static void bash_values(const char *command, const struct sv_opt *table)
+static void bash_values(const char *pattern, /* its quote is still open */
+	const struct sv_opt *table)
 {
 	for (const struct sv_opt *o = table; o->kind != SV_OPT_END; o++) {
 		if (!o->value || o->hidden)
 			continue;
-		printf("    %s' --%s') ", command, o->name);
+		printf("    %s --%s') ", pattern, o->name);
 		if (o->kind == SV_OPT_CHOICE) {
 			printf("words='");
 			put_choices(o);
@@ -174,10 +175,10 @@ void sv_complete_bash(void)
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
 		char quoted[64];
 
-		snprintf(quoted, sizeof quoted, "'%s'", (*c)->name);
+		snprintf(quoted, sizeof quoted, "'%s", (*c)->name);
 		bash_values(quoted, (*c)->options);
 	}
-	bash_values("*", sv_global_options);
+	bash_values("*'", sv_global_options);
 	puts("    esac");
 	bash_words();
 	fputs(bash_end, stdout);

@@ -210,6 +210,18 @@ void sv_out_wrap(struct sv_out *o, size_t at, size_t indent, const char *text)
 	sv_out_nl(o);
 }
 
+void sv_out_message(struct sv_out *o, enum sv_style style, const char *label, const char *text)
+{
+	size_t at = strlen(label) + 1;
+
+	sv_out_in(o, style, "%s", label);
+	sv_out_f(o, " ");
+	if (o->terminal)
+		sv_out_wrap(o, at, at, text);
+	else
+		sv_out_line(o, "%s", text);
+}
+
 enum sv_style sv_style_of_fullness(uint64_t part, uint64_t whole)
 {
 	double share = whole ? (double)part / (double)whole : 0;

@@ -66,6 +66,10 @@ void sv_out_spaces(struct sv_out *o, size_t n);
  * indented by `indent`; broken at blanks to fit the width. Ends the line. */
 void sv_out_wrap(struct sv_out *o, size_t at, size_t indent, const char *text);
 
+/* "note: TEXT": a message; broken into lines on a terminal only, so that a file can be searched
+ * line by line. */
+void sv_out_message(struct sv_out *o, enum sv_style style, const char *label, const char *text);
+
 /* A share as `cells` cells: "[######----]", or blocks where the terminal knows them. */
 void sv_out_gauge(
 	struct sv_out *o, enum sv_style style, uint64_t part, uint64_t whole, unsigned cells);

@@ -4,6 +4,8 @@
 
 #include "cli/cmd.h"
 
+#include <stdio.h>
+
 int sv_exit_code(enum sv_code code)
 {
 	switch (code) {
@@ -80,18 +82,18 @@ static void report_json(struct sv_out *msg, const struct sv_err *err)
 
 void sv_report(struct sv_out *msg, bool json, const struct sv_err *err)
 {
+	char text[sizeof err->path + sizeof err->message + 40], offset[32] = "";
+
 	if (json) {
 		report_json(msg, err);
 		return;
 	}
-	sv_out_in(msg, SV_STYLE_BAD, "sharevm:");
-	if (err->path[0])
-		sv_out_f(msg, " %s:", err->path);
 	if (err->has_offset)
-		sv_out_f(msg, " offset 0x%llx:", (unsigned long long)err->offset);
-	sv_out_line(msg, " %s", err->message[0] ? err->message : sv_code_name(err->code));
-	if (!*remedy(err))
-		return;
-	sv_out_in(msg, SV_STYLE_BOLD, "hint:");
-	sv_out_line(msg, " %s", remedy(err));
+		snprintf(offset, sizeof offset,
+			"offset 0x%llx: ", (unsigned long long)err->offset);
+	snprintf(text, sizeof text, "%s%s%s%s", err->path, err->path[0] ? ": " : "", offset,
+		err->message[0] ? err->message : sv_code_name(err->code));
+	sv_out_message(msg, SV_STYLE_BAD, "sharevm:", text);
+	if (err->hint[0])
+		sv_out_message(msg, SV_STYLE_BOLD, "hint:", err->hint);
 }

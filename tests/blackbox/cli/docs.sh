@@ -35,6 +35,8 @@ while read -r name; do
 done <commands
 [ -z "$(warnings "$man/sharevm.1")" ] || bad "sharevm.1: $(warnings "$man/sharevm.1")"
 
+! command -v zsh >/dev/null || zsh -n "$completions/_sharevm" ||
+	bad "the zsh completion is no script"
 command -v bash >/dev/null || exit 0
 bash -n "$completions/sharevm" || bad "the bash completion is no script"
 
