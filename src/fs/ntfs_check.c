@@ -39,6 +39,18 @@ static int claim_attr(struct sv_ntfs_raw_vol *v, uint64_t number, const uint8_t 
 	return more < 0 ? sv_err_shift(err, a->runs_offset) : 0;
 }
 
+/* Does $MFT's own bitmap say that the record is free? Then it may hold anything. */
+static bool is_free_record(struct sv_ntfs_raw_vol *v, uint64_t number)
+{
+	SV_CLEANUP(sv_ntfs_raw_free_stream) struct sv_ntfs_raw_stream bitmap = {0};
+	uint8_t byte;
+
+	return sv_ntfs_raw_open_stream(v, NTFS_FILE_MFT, NTFS_ATTR_BITMAP, "", &bitmap, NULL) ==
+		       1 &&
+	       sv_ntfs_raw_read_stream(v, &bitmap, &byte, 1, number / 8, NULL) == 0 &&
+	       !(byte >> number % 8 & 1);
+}
+
 static int claim_record(struct sv_ntfs_raw_vol *v, uint64_t number, uint8_t *record,
 	struct sv_ntfs_claims *claims, struct sv_err *err)
 {
@@ -52,8 +64,12 @@ static int claim_record(struct sv_ntfs_raw_vol *v, uint64_t number, uint8_t *rec
 			NTFS_RECORD_IN_USE))
 		return 0;
 	if (sv_ntfs_raw_unprotect(record, v->geo.record_size, "FILE", err) < 0 ||
-		sv_ntfs_raw_check_record(record, v->geo.record_size, err) < 0)
-		return -1;
+		sv_ntfs_raw_check_record(record, v->geo.record_size, err) < 0) {
+		if (!is_free_record(v, number))
+			return -1;
+		sv_err_copy(err, &(struct sv_err)SV_ERR_INIT);
+		return 0;
+	}
 	while ((more = sv_ntfs_raw_next_attr(record, v->geo.record_size, &a, err)) == 1)
 		if (a.mapped && claim_attr(v, number, record, &a, claims, err) < 0)
 			return -1;

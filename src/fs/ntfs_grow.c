@@ -28,15 +28,17 @@ static int free_runs(
 }
 
 /* All beyond the old end is free, but the bitmap's own new clusters, and the padding after the
- * new end, which is marked used. The old padding goes. */
+ * new end, which is marked used. The old padding goes, and so does what lay beyond the
+ * initialized size: it read as zeros, and is going to be read. */
 static int write_new_bits(
 	const struct sv_ntfs_growth *g, const struct sv_ntfs_bits *b, struct sv_err *err)
 {
 	uint64_t old = g->v->geo.clusters, known = sv_div_up(old, 8);
+	uint64_t lies = g->moved ? known : SV_MIN(known, g->old_bitmap.initialized);
 
 	if (g->moved && sv_ntfs_copy_bits(b, &g->old_bitmap, known, err) < 0)
 		return -1;
-	if (sv_ntfs_zero_bits(b, known, g->bitmap.allocated, err) < 0 ||
+	if (sv_ntfs_zero_bits(b, lies, g->bitmap.allocated, err) < 0 ||
 		sv_ntfs_mark_bits(b, old, 8 * known - old, false, err) < 0 ||
 		sv_ntfs_mark_bits(b, g->added.lcn, g->added.length, true, err) < 0)
 		return -1;

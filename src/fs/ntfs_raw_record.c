@@ -109,6 +109,8 @@ static int parse_resident(const uint8_t *record, struct sv_ntfs_raw_attr *a, str
 		return bad(err, a->offset + 4, "the length of a resident attribute", a->length);
 	memcpy(&r, record + a->offset, sizeof r);
 	a->value_length = sv_get_le32(r.value_length);
+	if (!a->value_length) /* then the offset says nothing */
+		r.value_offset = sv_put_le16(sizeof r);
 	if (sv_get_le16(r.value_offset) < sizeof r ||
 		!sv_in_range(sv_get_le16(r.value_offset), a->value_length, a->length))
 		return bad(err, a->offset + offsetof(struct ntfs_attr_resident, value_length),

@@ -115,6 +115,30 @@ static void names_the_record_that_cannot_be_read(void **state)
 	close_fresh(&o);
 }
 
+static void passes_over_garbage_in_a_free_record(void **state)
+{
+	struct opened o;
+	struct sv_ntfs_raw_stream records = {0};
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t record[1024], byte = 0;
+	uint64_t at, length;
+
+	(void)state;
+	open_fresh(&o, "-c 4096");
+	/* record 12 is in use without any attribute that has clusters */
+	assert_ok(sv_ntfs_raw_map(&o.v, &o.v.mft, 12 * 1024, 1, &at, &length, &err));
+	memset(record, 0xA5, sizeof record);
+	assert_ok(sv_dev_write(o.dev, record, sizeof record, at, &err));
+	assert_fails(sv_ntfs_cross_check(&o.v, &o.bitmap, 1000, NULL, &err), SV_CORRUPT, at);
+	assert_int_equal(sv_ntfs_raw_open_stream(
+				 &o.v, NTFS_FILE_MFT, NTFS_ATTR_BITMAP, "", &records, &err),
+		1);
+	assert_ok(sv_ntfs_raw_write_stream(&o.v, &records, &byte, 1, 12 / 8, &err));
+	assert_ok(sv_ntfs_cross_check(&o.v, &o.bitmap, 1000, NULL, &err));
+	sv_ntfs_raw_free_stream(&records);
+	close_fresh(&o);
+}
+
 static void stops_when_it_is_cancelled(void **state)
 {
 	struct opened o;
@@ -135,6 +159,7 @@ int main(void)
 		cmocka_unit_test(finds_each_single_wrong_bit),
 		cmocka_unit_test(counts_used_clusters_and_not_the_padding),
 		cmocka_unit_test(names_the_record_that_cannot_be_read),
+		cmocka_unit_test(passes_over_garbage_in_a_free_record),
 		cmocka_unit_test(stops_when_it_is_cancelled),
 	};
 
