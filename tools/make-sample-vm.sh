@@ -256,11 +256,12 @@ put_boot_code() {
 
 later_stage() { python3 "$here/sample-tree.py" change "$work/mnt" "$manifest" "$1"; }
 
-# Registry hives that other projects publish, where a copy lies beside the tree.
+# Registry hives (45 MB) that other projects publish, where a copy lies beside the tree and C: is
+# large enough for them.
 unpack_hives() {
 	local corpus=${SHAREVM_CORPUS:-$here/../../shared/corpus}
 	hives=
-	[ -f "$corpus/plaso/SYSTEM.xz" ] || return 0
+	[ -f "$corpus/plaso/SYSTEM.xz" ] && [ "$size" -ge $((200 * mib)) ] || return 0
 	hives=$work/hives
 	mkdir "$hives"
 	xz -dc "$corpus/plaso/SYSTEM.xz" >"$hives/SYSTEM"
