@@ -17,12 +17,12 @@ static void skip_without_tools(void)
 {
 	for (const char *const *t = tools; *t; t++) {
 		if (access(*t, X_OK) < 0) {
-			printf("skipped: %s is not installed\n", *t);
+			printf("skip: %s is not installed\n", *t);
 			exit(77);
 		}
 	}
 	if (access("/dev/fuse", R_OK | W_OK) < 0) {
-		printf("skipped: /dev/fuse cannot be used\n");
+		printf("skip: /dev/fuse cannot be used\n");
 		exit(77);
 	}
 }
