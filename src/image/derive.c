@@ -81,8 +81,17 @@ static int copy_data(
 	return 0;
 }
 
+static int record_files(const struct sv_image_link *l, struct sv_made *made, struct sv_err *err)
+{
+	for (size_t i = 0; i < l->n_files; i++) {
+		if (sv_made_add(made, l->files[i].path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int flatten(struct sv_host *host, struct sv_image *original, const char *path,
-	uint64_t size, struct sv_job *job, struct sv_err *err)
+	uint64_t size, struct sv_made *made, struct sv_job *job, struct sv_err *err)
 {
 	struct sv_link *leaf = sv_image_driver_link(original, 0);
 	struct sv_image_spec spec = {
@@ -94,8 +103,9 @@ static int flatten(struct sv_host *host, struct sv_image *original, const char *
 	struct sv_image_opts opts = {.writable = true, .format = spec.format};
 	SV_CLEANUP(sv_image_closep) struct sv_image *copy = NULL;
 
-	if (sv_image_create(host, path, &spec, err) < 0 ||
+	if (sv_image_create(host, path, &spec, err) < 0 || sv_made_add(made, path, err) < 0 ||
 		sv_image_open(host, path, &opts, &copy, err) < 0 ||
+		record_files(sv_image_link(copy, 0), made, err) < 0 ||
 		copy_data(sv_image_dev(original), sv_image_dev(copy), job, err) < 0)
 		return -1;
 	return sv_dev_flush(sv_image_dev(copy), err);
@@ -107,13 +117,15 @@ static int derive_flat(struct sv_host *host, struct sv_image *original, const ch
 	const char *stem, uint64_t size, struct sv_job *job, char **ret, struct sv_err *err)
 {
 	struct sv_link *leaf = sv_image_driver_link(original, 0);
+	sv_automade struct sv_made made = {.host = host};
 	sv_autofree char *name = sv_format("%s%s", stem, leaf->driver->extension);
 	sv_autofree char *path = name ? sv_path_join(dir, name) : NULL;
 
 	if (!path)
 		return sv_fail_nomem(err);
-	if (flatten(host, original, path, size, job, err) < 0)
+	if (flatten(host, original, path, size, &made, job, err) < 0)
 		return -1;
+	sv_made_keep(&made);
 	*ret = SV_STEAL(path);
 	return 0;
 }
@@ -124,13 +136,15 @@ static int derive_copy(struct sv_host *host, struct sv_image *original, bool ref
 {
 	struct sv_link *leaf = sv_image_driver_link(original, 0);
 	struct sv_image_opts opts = {.writable = true, .format = leaf->driver->name};
+	sv_automade struct sv_made made = {.host = host};
 	SV_CLEANUP(sv_image_closep) struct sv_image *copy = NULL;
 	sv_autofree char *path = NULL;
 
-	if (leaf->driver->copy(host, leaf, reflink, dir, stem, job, &path, err) < 0 ||
+	if (leaf->driver->copy(host, leaf, reflink, dir, stem, &made, job, &path, err) < 0 ||
 		sv_image_open(host, path, &opts, &copy, err) < 0 ||
 		sv_image_grow(copy, size, err) < 0)
 		return -1;
+	sv_made_keep(&made);
 	*ret = SV_STEAL(path);
 	return 0;
 }

@@ -36,6 +36,20 @@ struct sv_run {
 	struct sv_dev *dev;   /* DATA: borrowed; NULL where only the driver's read() knows */
 };
 
+/* Files made by an operation that has not succeeded yet: unlinked unless it is kept. */
+struct sv_made {
+	struct sv_host *host;
+	char **paths;
+	size_t n;
+};
+int sv_made_add(struct sv_made *m, const char *path, struct sv_err *err);
+/* Copies a file to a new one, or reflinks it. SV_EXISTS where the name is taken. */
+int sv_made_copy(struct sv_made *m, const char *from, const char *to, bool reflink,
+	struct sv_job *job, struct sv_err *err);
+void sv_made_keep(struct sv_made *m); /* the operation succeeded */
+void sv_made_undo(struct sv_made *m); /* frees the list in any case */
+#define sv_automade SV_CLEANUP(sv_made_undo)
+
 /* What a driver may use while it opens a link. */
 struct sv_link_env {
 	struct sv_host *host;
@@ -110,9 +124,11 @@ struct sv_image_driver {
 
 	int (*derive_linked)(struct sv_host *host, struct sv_image *original, const char *dir,
 		const char *stem, uint64_t size, char **ret_path, struct sv_err *err);
-	/* The same content in own files, not grown yet: reflinked, or copied with holes. */
+	/* The same content in own files, not grown yet: reflinked, or copied with holes. The
+	 * files are recorded in `made` before they are made. */
 	int (*copy)(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-		const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err);
+		const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+		struct sv_err *err);
 	/* What a chain that ends in this link is flattened into. */
 	const char *(*flat_subformat)(const struct sv_link *l);
 	/* Host bytes that metadata for the new size takes, data excluded. */
@@ -152,16 +168,5 @@ struct sv_probe_buf {
 int sv_probe_read(struct sv_dev *file, struct sv_probe_buf *ret, struct sv_err *err);
 /* The name of a known format that no driver here reads ("qcow2"), or NULL. */
 const char *sv_probe_foreign(const struct sv_probe *p);
-
-/* Files made by an operation that has not succeeded yet: unlinked unless it is kept. */
-struct sv_made {
-	struct sv_host *host;
-	char **paths;
-	size_t n;
-};
-int sv_made_add(struct sv_made *m, const char *path, struct sv_err *err);
-void sv_made_keep(struct sv_made *m); /* the operation succeeded */
-void sv_made_undo(struct sv_made *m); /* frees the list in any case */
-#define sv_automade SV_CLEANUP(sv_made_undo)
 
 #endif

@@ -307,6 +307,21 @@ static char *find_leaf(
 	return real;
 }
 
+/* A new grain of a delta is filled up from below: without parents that would be wrong. */
+static int check_alone(
+	const struct sv_link *leaf, const struct sv_image_opts *opts, struct sv_err *err)
+{
+	sv_autofree char *parent = NULL;
+
+	if (!opts->alone || !opts->writable || !leaf->driver->parent)
+		return 0;
+	parent = leaf->driver->parent(leaf, 0);
+	if (!parent)
+		return 0;
+	return sv_fail(err, SV_USAGE, leaf->info.path,
+		"a disk with a parent cannot be written without it");
+}
+
 static int open_chain(struct sv_image *img, const struct sv_image_opts *opts, const char *path,
 	struct sv_err *err)
 {
@@ -316,7 +331,7 @@ static int open_chain(struct sv_image *img, const struct sv_image_opts *opts, co
 	struct sv_link *leaf;
 
 	if (!real || open_link(&env, real, opts->format, &leaf, err) < 0 ||
-		add_link(img, leaf, err) < 0)
+		add_link(img, leaf, err) < 0 || check_alone(leaf, opts, err) < 0)
 		return -1;
 	if (!opts->alone && open_parents(img, &env, err) < 0)
 		return -1;

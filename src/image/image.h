@@ -56,6 +56,7 @@ struct sv_image_snapshot {
 	uint64_t virtual_size; /* of the disk in it, bytes */
 };
 
+/* Sizes are those of the moment of opening. */
 struct sv_image_link {
 	char *path;         /* canonical path of what was opened: descriptor or single file */
 	const char *format; /* "raw", "vmdk" */

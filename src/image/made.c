@@ -19,6 +19,17 @@ int sv_made_add(struct sv_made *m, const char *path, struct sv_err *err)
 	return 0;
 }
 
+int sv_made_copy(struct sv_made *m, const char *from, const char *to, bool reflink,
+	struct sv_job *job, struct sv_err *err)
+{
+	if (sv_host_exists(m->host, to))
+		return sv_fail(err, SV_EXISTS, to, "there is a file of this name already");
+	if (sv_made_add(m, to, err) < 0)
+		return -1;
+	return reflink ? sv_host_reflink(m->host, from, to, err)
+		       : sv_host_copy_file(m->host, from, to, job, err);
+}
+
 static void forget(struct sv_made *m)
 {
 	for (size_t i = 0; i < m->n; i++)

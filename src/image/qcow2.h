@@ -125,7 +125,8 @@ int sv_qcow2_check_grow(const struct sv_qcow2 *q, uint64_t size, struct sv_err *
 int sv_qcow2_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
 	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
 int sv_qcow2_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err);
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err);
 const char *sv_qcow2_flat_subformat(const struct sv_link *l);
 uint64_t sv_qcow2_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size);

@@ -139,7 +139,8 @@ static int raw_create(struct sv_host *host, const char *path, const struct sv_im
 }
 
 static int raw_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err)
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err)
 {
 	const char *dot = strrchr(sv_path_base(l->info.path), '.');
 	sv_autofree char *name = sv_format("%s%s", stem, dot ? dot : ".img");
@@ -147,8 +148,7 @@ static int raw_copy(struct sv_host *host, struct sv_link *l, bool reflink, const
 
 	if (!path)
 		return sv_fail_nomem(err);
-	if ((reflink ? sv_host_reflink(host, l->info.path, path, err)
-		     : sv_host_copy_file(host, l->info.path, path, job, err)) < 0)
+	if (sv_made_copy(made, l->info.path, path, reflink, job, err) < 0)
 		return -1;
 	*ret_path = SV_STEAL(path);
 	return 0;

@@ -105,7 +105,17 @@ char *sv_vmdk_part_name(const char *stem, enum sv_vmdk_extent_type type, bool sp
 /* The file's name without ".vmdk". Caller frees. */
 char *sv_vmdk_stem(const char *path);
 
+/* The name in UTF-8, where the descriptor says that it is in a Western encoding and it is not
+ * UTF-8 as it stands; else NULL. Caller frees. */
+char *sv_vmdk_other_name(const struct sv_vmdk_desc *d, const char *name);
+
 /* The functions of the driver that have their own files. */
+int sv_vmdk_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
+	struct sv_err *err);
+int sv_vmdk_write(
+	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
+int sv_vmdk_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
+int sv_vmdk_flush(struct sv_link *l, struct sv_err *err);
 int sv_vmdk_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vmdk_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
@@ -114,7 +124,8 @@ int sv_vmdk_check(const struct sv_link_env *env, const char *path, struct sv_dev
 int sv_vmdk_derive_linked(struct sv_host *host, struct sv_image *original, const char *dir,
 	const char *stem, uint64_t size, char **ret_path, struct sv_err *err);
 int sv_vmdk_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err);
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err);
 const char *sv_vmdk_flat_subformat(const struct sv_link *l);
 uint64_t sv_vmdk_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size);

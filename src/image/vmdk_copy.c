@@ -37,12 +37,19 @@ static void drop_registrations(struct sv_vmdk_desc *d)
 
 static int copy_file(const struct copy *c, const char *from, const char *to, struct sv_err *err)
 {
-	if (sv_host_exists(c->host, to))
-		return sv_fail(err, SV_EXISTS, to, "there is a file of this name already");
-	if (sv_made_add(c->made, to, err) < 0)
-		return -1;
-	return c->reflink ? sv_host_reflink(c->host, from, to, err)
-			  : sv_host_copy_file(c->host, from, to, c->job, err);
+	return sv_made_copy(c->made, from, to, c->reflink, c->job, err);
+}
+
+/* The new names are the host's own. */
+static int set_encoding(struct sv_vmdk_desc *d, struct sv_err *err)
+{
+	char *utf8 = strdup("UTF-8");
+
+	if (!utf8)
+		return sv_fail_nomem(err);
+	free(d->encoding);
+	d->encoding = utf8;
+	return 0;
 }
 
 static int rename_extent(struct sv_vmdk_desc *d, size_t i, const char *name, struct sv_err *err)
@@ -73,7 +80,9 @@ static int rewrite_embedded(const struct copy *c, const char *path, struct sv_er
 		sv_vmdk_load(path, file, true, &v, err) < 0)
 		return -1;
 	drop_registrations(&v->desc);
-	rc = rename_extent(&v->desc, 0, sv_path_base(path), err);
+	rc = set_encoding(&v->desc, err);
+	if (!rc)
+		rc = rename_extent(&v->desc, 0, sv_path_base(path), err);
 	if (!rc)
 		rc = sv_vmdk_desc_new_cid(&v->desc, err);
 	if (!rc)
@@ -125,7 +134,8 @@ static bool is_first_of_file(const struct sv_vmdk *v, size_t i)
 static int copy_text(
 	const struct copy *c, struct sv_vmdk_desc *d, const char *path, struct sv_err *err)
 {
-	if (sv_vmdk_desc_copy(&c->v->desc, d, err) < 0 || sv_vmdk_desc_new_cid(d, err) < 0)
+	if (sv_vmdk_desc_copy(&c->v->desc, d, err) < 0 || sv_vmdk_desc_new_cid(d, err) < 0 ||
+		set_encoding(d, err) < 0)
 		return -1;
 	drop_registrations(d);
 	for (size_t i = 0; i < c->v->n_parts; i++) {
@@ -138,10 +148,10 @@ static int copy_text(
 }
 
 int sv_vmdk_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err)
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err)
 {
-	sv_automade struct sv_made made = {.host = host};
-	const struct copy c = {host, (struct sv_vmdk *)l, reflink, dir, stem, job, &made};
+	const struct copy c = {host, (struct sv_vmdk *)l, reflink, dir, stem, job, made};
 	sv_autofree char *name = sv_format("%s.vmdk", stem);
 	sv_autofree char *path = name ? sv_path_join(dir, name) : NULL;
 	struct sv_vmdk_desc d = {0};
@@ -156,7 +166,6 @@ int sv_vmdk_copy(struct sv_host *host, struct sv_link *l, bool reflink, const ch
 	sv_vmdk_desc_free(&d);
 	if (rc < 0)
 		return -1;
-	sv_made_keep(&made);
 	*ret_path = SV_STEAL(path);
 	return 0;
 }

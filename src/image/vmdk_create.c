@@ -35,25 +35,6 @@ static const struct kind *find_kind(const char *name)
 	return NULL;
 }
 
-/* ---- names ---- */
-
-char *sv_vmdk_stem(const char *path)
-{
-	const char *base = sv_path_base(path);
-	size_t n = strlen(base);
-
-	if (sv_ends_with_nocase(base, ".vmdk"))
-		n -= 5;
-	return strndup(base, n);
-}
-
-char *sv_vmdk_part_name(const char *stem, enum sv_vmdk_extent_type type, bool split, size_t i)
-{
-	if (!split && type == SV_VMDK_FLAT)
-		return sv_format("%s-flat.vmdk", stem);
-	return sv_format("%s-%c%03zu.vmdk", stem, type == SV_VMDK_FLAT ? 'f' : 's', i + 1);
-}
-
 /* ---- the disk data base ---- */
 
 static int set_number(struct sv_vmdk_desc *d, const char *key, uint64_t n, struct sv_err *err)

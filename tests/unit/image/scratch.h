@@ -130,13 +130,13 @@ static inline bool qemu_says_equal(const char *a, const char *b)
 
 static inline void fill_pattern(uint8_t *buf, size_t n, unsigned seed)
 {
-	uint32_t x = seed * 2654435761U + 1;
+	uint64_t x = seed * UINT64_C(2654435761) + 1;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i += sizeof x) {
 		x ^= x << 13;
-		x ^= x >> 17;
-		x ^= x << 5;
-		buf[i] = (uint8_t)x;
+		x ^= x >> 7;
+		x ^= x << 17;
+		memcpy(buf + i, &x, SV_MIN(n - i, sizeof x));
 	}
 }
 

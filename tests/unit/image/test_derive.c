@@ -222,20 +222,87 @@ static void flattens_a_chain_of_three(void **state)
 	derives(*state, SV_DERIVE_COPY, 3);
 }
 
+static size_t count_files(const char *dir)
+{
+	char **names;
+	size_t n;
+
+	assert_int_equal(sv_host_list(sv_host_posix(), dir, &names, &n, NULL), 0);
+	sv_host_free_names(names, n);
+	return n;
+}
+
+/* On a file system that can; elsewhere it is said, and nothing is left. */
+static void shares_blocks_or_says_that_the_host_cannot(void **state)
+{
+	struct scratch *s = *state;
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(kinds); i++) {
+		const char *original = make_chain(s, kinds[i], 2100 * SV_MIB + 512, 1);
+		struct sv_image *img = open_image(original, false);
+		struct sv_err err = SV_ERR_INIT;
+		char *path = NULL;
+		int rc;
+
+		mkdir(at(s, "new"), 0700);
+		rc = sv_image_derive(sv_host_posix(), img, SV_DERIVE_REFLINK, at(s, "new"),
+			"disk", 3 * SV_GIB, NULL, &path, &err);
+		sv_image_close(img);
+		if (rc == 0) {
+			assert_derived(s, original, path, false, 3 * SV_GIB);
+		} else {
+			assert_int_equal(err.code, SV_UNSUPPORTED);
+			assert_int_equal(count_files(at(s, "new")), 0);
+		}
+		free(path);
+		drop_folder(at(s, "new"));
+		drop_folder(at(s, "orig"));
+	}
+}
+
+static void cancel_midway(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+	(void)stage;
+	(void)total;
+	if (done > 50000)
+		((struct sv_job *)user)->cancel = true;
+}
+
+static void a_cancelled_copy_leaves_nothing(void **state)
+{
+	struct scratch *s = *state;
+
+	for (int links = 1; links < 4; links += 2) {
+		for (size_t i = 0; i < SV_ARRAY_LEN(kinds); i++) {
+			struct sv_image *img = open_image(
+				make_chain(s, kinds[i], 2100 * SV_MIB, links), false);
+			struct sv_job job = {.progress = cancel_midway};
+			struct sv_err err = SV_ERR_INIT;
+			char *path = NULL;
+
+			job.user = &job;
+			mkdir(at(s, "new"), 0700);
+			assert_fails(
+				sv_image_derive(sv_host_posix(), img, SV_DERIVE_COPY,
+					at(s, "new"), "disk", 3 * SV_GIB, &job, &path, &err),
+				SV_CANCELLED, UINT64_MAX);
+			assert_int_equal(count_files(at(s, "new")), 0);
+			sv_image_close(img);
+			drop_folder(at(s, "new"));
+			drop_folder(at(s, "orig"));
+		}
+	}
+}
+
 static void links_to_a_disk_of_equal_size_with_a_plain_delta(void **state)
 {
 	struct scratch *s = *state;
 	const char *original = make_chain(s, kinds[0], 100 * SV_MIB, 2);
 	char *path = derive(s, original, SV_DERIVE_LINKED, "new", 100 * SV_MIB);
 	struct sv_image *img = open_image(path, false);
-	char **names;
-	size_t n;
-
 	assert_int_equal(sv_image_links(img), 3);
 	assert_string_equal(sv_image_link(img, 0)->parent_hint, sv_image_link(img, 1)->path);
-	assert_int_equal(sv_host_list(sv_host_posix(), at(s, "new"), &names, &n, NULL), 0);
-	assert_int_equal(n, 1);
-	sv_host_free_names(names, n);
+	assert_int_equal(count_files(at(s, "new")), 1);
 	sv_image_close(img);
 	assert_derived(s, original, path, false, 100 * SV_MIB);
 	free(path);
@@ -391,8 +458,6 @@ static void leaves_nothing_behind_when_a_name_is_taken(void **state)
 	for (size_t i = 0; i < SV_ARRAY_LEN(hows); i++) {
 		struct sv_image *img =
 			open_image(make_chain(s, "twoGbMaxExtentFlat", 10 * SV_MIB, 1), false);
-		char **names;
-		size_t n;
 
 		mkdir(at(s, "new"), 0700);
 		assert_ok(sv_host_write_file(
@@ -400,9 +465,7 @@ static void leaves_nothing_behind_when_a_name_is_taken(void **state)
 		assert_fails(sv_image_derive(sv_host_posix(), img, hows[i], at(s, "new"),
 				     "disk", SV_GIB, NULL, &path, &err),
 			SV_EXISTS, UINT64_MAX);
-		assert_ok(sv_host_list(sv_host_posix(), at(s, "new"), &names, &n, &err));
-		assert_int_equal(n, 1);
-		sv_host_free_names(names, n);
+		assert_int_equal(count_files(at(s, "new")), 1);
 		sv_image_close(img);
 		drop_folder(at(s, "new"));
 		drop_folder(at(s, "orig"));
@@ -416,6 +479,8 @@ int main(void)
 		cmocka_unit_test(links_to_a_chain_of_three),
 		cmocka_unit_test(copies_each_kind),
 		cmocka_unit_test(flattens_a_chain_of_three),
+		cmocka_unit_test(shares_blocks_or_says_that_the_host_cannot),
+		cmocka_unit_test(a_cancelled_copy_leaves_nothing),
 		cmocka_unit_test(links_to_a_disk_of_equal_size_with_a_plain_delta),
 		cmocka_unit_test(links_to_a_linked_disk_again),
 		cmocka_unit_test(opens_originals_elsewhere_only_when_allowed),

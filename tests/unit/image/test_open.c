@@ -5,6 +5,7 @@
 #include "base/endian.h"
 #include "image/vmdk_header.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -234,6 +235,105 @@ static void finds_a_moved_parent_beside_the_child(void **state)
 	assert_ok(try_open(at(s, "far/top.vmdk"), false, &err));
 	unlink(at(s, "far/top.vmdk"));
 	unlink(at(s, "far/base.vmdk"));
+}
+
+static void finds_names_that_a_windows_host_wrote(void **state)
+{
+	struct scratch *s = *state;
+	struct sv_err err = SV_ERR_INIT;
+
+	write_text(at(s, "f\xc3\xbcr \xe2\x82\xac.img"), "");
+	assert_int_equal(truncate(at(s, "f\xc3\xbcr \xe2\x82\xac.img"), 512), 0);
+	write_text(at(s, "b\xc3\xa4se.vmdk"),
+		"# Disk DescriptorFile\nencoding=\"windows-1252\"\nCID=7\nparentCID=ffffffff\n"
+		"createType=\"monolithicFlat\"\nRW 1 FLAT \"f\xfcr \x80.img\" 0\n");
+	assert_ok(try_open(at(s, "b\xc3\xa4se.vmdk"), false, &err));
+	write_text(at(s, "child.vmdk"),
+		"# Disk DescriptorFile\nencoding=\"windows-1252\"\nCID=1\nparentCID=7\n"
+		"createType=\"monolithicFlat\"\nparentFileNameHint=\"D:\\x\\b\xe4se.vmdk\"\n"
+		"RW 1 FLAT \"f\xfcr \x80.img\" 0\n");
+	assert_ok(try_open(at(s, "child.vmdk"), false, &err));
+}
+
+static void refuses_to_write_a_delta_without_its_parents(void **state)
+{
+	struct scratch *s = *state;
+	struct sv_image_opts opts = {.alone = true, .writable = true};
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_image *img = NULL;
+
+	make_pair(s);
+	assert_fails(sv_image_open(sv_host_posix(), at(s, "top.vmdk"), &opts, &img, &err),
+		SV_USAGE, UINT64_MAX);
+	assert_ok(sv_image_open(sv_host_posix(), at(s, "base.vmdk"), &opts, &img, &err));
+	sv_image_close(img);
+}
+
+/* ---- threads ---- */
+
+struct reader {
+	pthread_t thread;
+	struct sv_dev *dev;
+	const uint8_t *bytes;
+	unsigned seed;
+	bool failed;
+};
+
+static void *read_at_random(void *user)
+{
+	struct reader *r = user;
+	uint8_t buf[5000];
+
+	for (int i = 0; i < 3000 && !r->failed; i++) {
+		uint64_t off;
+
+		r->seed = r->seed * 1664525U + 1013904223U;
+		off = r->seed % (40 * SV_MIB - sizeof buf);
+		r->failed = sv_dev_read(r->dev, buf, sizeof buf, off, NULL) < 0 ||
+			    memcmp(buf, r->bytes + off, sizeof buf);
+	}
+	return NULL;
+}
+
+static void reads_from_several_threads_at_once(void **state)
+{
+	struct scratch *s = *state;
+	uint8_t *bytes = calloc(1, 40 * SV_MIB);
+	struct sv_image *img, *base;
+	struct reader readers[4];
+	struct sv_err err = SV_ERR_INIT;
+
+	make_image(at(s, "t0.vmdk"), "vmdk", "monolithicSparse", 40 * SV_MIB, NULL);
+	for (unsigned k = 0; k < 2; k++) {
+		img = open_image(at(s, k ? "t1.vmdk" : "t0.vmdk"), true);
+		for (unsigned i = 0; i < 100; i++) {
+			uint64_t off = (i * UINT64_C(7654321) + k * 1111) % (39 * SV_MIB);
+
+			write_pattern(sv_image_dev(img), off, 30000, i + k);
+			fill_pattern(bytes + off, 30000, i + k);
+		}
+		assert_ok(sv_dev_flush(sv_image_dev(img), &err));
+		sv_image_close(img);
+		if (k)
+			break;
+		base = open_image(at(s, "t0.vmdk"), false);
+		make_image(at(s, "t1.vmdk"), "vmdk", NULL, 0, base);
+		sv_image_close(base);
+	}
+	img = open_image(at(s, "t1.vmdk"), false);
+	for (unsigned i = 0; i < 4; i++) {
+		readers[i] = (struct reader){
+			.dev = sv_image_dev(img), .bytes = bytes, .seed = i + 1};
+		assert_int_equal(
+			pthread_create(&readers[i].thread, NULL, read_at_random, &readers[i]),
+			0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(readers[i].thread, NULL);
+		assert_false(readers[i].failed);
+	}
+	sv_image_close(img);
+	free(bytes);
 }
 
 static void refuses_a_chain_that_comes_back(void **state)
@@ -571,6 +671,9 @@ int main(void)
 		cmocka_unit_test(a_device_outlives_its_image),
 		cmocka_unit_test(names_a_missing_parent),
 		cmocka_unit_test(finds_a_moved_parent_beside_the_child),
+		cmocka_unit_test(finds_names_that_a_windows_host_wrote),
+		cmocka_unit_test(refuses_to_write_a_delta_without_its_parents),
+		cmocka_unit_test(reads_from_several_threads_at_once),
 		cmocka_unit_test(refuses_a_chain_that_comes_back),
 		cmocka_unit_test(refuses_a_parent_of_another_format),
 		cmocka_unit_test(refuses_kinds_by_name),
