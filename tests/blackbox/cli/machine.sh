@@ -135,8 +135,16 @@ has err "exists already"
 run 0 rollback "$tmp/s/big" -n
 [ -d "$tmp/s/big" ] || bad "rollback --dry-run deleted"
 run 2 rollback "$tmp/s/big"
-run 0 flatten "$tmp/s/big" -n
-run 0 flatten "$tmp/s/big"
+run 0 rollback "$tmp/s/big" -n --json
+is out 'd["dry_run"]' True
+run 0 flatten "$tmp/s/big" -n --json
+is out 'd["dry_run"]' True
+run 0 image info "$tmp/s/big/Windows 7-extended.vmdk" --json
+is out 'len(d["chain"])' 3
+run 0 flatten "$tmp/s/big" --json
+is out 'd["dry_run"]' False
+run 0 image info "$tmp/s/big"/*.vmdk --json
+is out 'len(d["chain"])' 1
 run 0 verify "$tmp/s/big"
 run 0 rollback "$tmp/s/big" --yes
 [ ! -e "$tmp/s/big" ] || bad "rollback left the folder"
