@@ -139,6 +139,26 @@ static void puts_a_torn_change_back(void **state)
 	sv_undo_free(u);
 }
 
+/* The stage makes the disk shorter: what it loses is kept in ranges without new bytes. */
+static void puts_back_what_a_shorter_file_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *d;
+	struct sv_undo *u;
+
+	assert_ok(sv_host_open(f->stage, f->disk, SV_OPEN_WRITE, &d, &err));
+	assert_ok(sv_dev_resize(d, OLD_SIZE - 70001, &err));
+	sv_dev_close(d);
+	assert_ok(sv_undo_write(f->host, f->undo, f->stage, f->id, &err));
+	u = load(f);
+	assert_ok(sv_stage_apply(f->stage, NULL, &err));
+	assert_ok(sv_undo_check(f->host, u, true, NULL, &err));
+	assert_ok(sv_undo_apply(f->host, u, true, NULL, &err));
+	check_is_as_before(f);
+	sv_undo_free(u);
+}
+
 static void refuses_a_disk_that_was_used(void **state)
 {
 	struct fixture *f = *state;
@@ -202,6 +222,7 @@ int main(void)
 		TEST(puts_everything_back),
 		TEST(may_be_applied_twice_and_before_the_change),
 		TEST(puts_a_torn_change_back),
+		TEST(puts_back_what_a_shorter_file_lost),
 		TEST(refuses_a_disk_that_was_used),
 		TEST(refuses_a_disk_of_another_size),
 		TEST(refuses_a_damaged_undo_file),
