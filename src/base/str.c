@@ -117,6 +117,32 @@ char *sv_path_join(const char *dir, const char *name)
 	return sv_format("%s%s%s", dir, sv_ends_with(dir, "/") ? "" : "/", name);
 }
 
+char *sv_path_relative(const char *dir, const char *to)
+{
+	sv_autostr struct sv_str out = {0};
+	size_t same = 0;
+
+	/* the folders that both begin with */
+	for (size_t i = 0;; i++) {
+		bool end = !dir[i] || dir[i] == '/';
+
+		if (end && to[i] == '/')
+			same = i + 1;
+		if (!dir[i] || dir[i] != to[i])
+			break;
+	}
+	if (same > strlen(dir))
+		return strdup(to + same);
+	if (strcmp(dir, "/") != 0)
+		sv_str_add(&out, "../");
+	for (const char *c = dir + same; *c; c++) {
+		if (*c == '/')
+			sv_str_add(&out, "../");
+	}
+	sv_str_add(&out, to + same);
+	return sv_str_take(&out);
+}
+
 char *sv_path_dir(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -250,6 +276,38 @@ static size_t utf8_step(const uint8_t *s, size_t n)
 	if (len == 4 && (c < 0x10000 || c > 0x10FFFF))
 		return 0;
 	return len;
+}
+
+/* The character at s and its length; U+FFFD and 1 where it is none. */
+static uint32_t get_utf8(const uint8_t *s, size_t n, size_t *ret_len)
+{
+	size_t len = utf8_step(s, n);
+	uint32_t c = len > 1 ? s[0] & (0xFFU >> (len + 1)) : s[0];
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (s[i] & 0x3F);
+	*ret_len = len ? len : 1;
+	return len ? c : 0xFFFD;
+}
+
+void *sv_utf8_to_utf16(const char *s, size_t *ret_n)
+{
+	size_t n = strlen(s), at = 0, len;
+	uint8_t *out = malloc(2 * n + 2); /* no character grows */
+
+	for (size_t i = 0; out && i < n; i += len) {
+		uint32_t c = get_utf8((const uint8_t *)s + i, n - i, &len);
+
+		if (c >= 0x10000) {
+			sv_store_le16(out + at, (uint16_t)(0xD800 + ((c - 0x10000) >> 10)));
+			at += 2;
+			c = 0xDC00 + ((c - 0x10000) & 0x3FF);
+		}
+		sv_store_le16(out + at, (uint16_t)c);
+		at += 2;
+	}
+	*ret_n = at / 2;
+	return out;
 }
 
 bool sv_utf8_valid(const char *s, size_t n)

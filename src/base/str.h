@@ -42,6 +42,8 @@ char *sv_path_join(const char *dir, const char *name);
 /* The folder of a path ("." where it has none) and the last component. Caller frees. */
 char *sv_path_dir(const char *path);
 const char *sv_path_base(const char *path); /* points into path */
+/* `to` as seen from folder `dir`: "../disks/a". Both are canonical. Caller frees. */
+char *sv_path_relative(const char *dir, const char *to);
 bool sv_path_is_absolute(const char *path); /* also "C:\…" and "\\server\…" */
 
 bool sv_starts_with(const char *s, const char *prefix);
@@ -55,6 +57,11 @@ char *sv_trimmed(const char *s, size_t n);
  * U+FFFD; *ret_lossy (may be NULL) tells that one did. Caller frees; NULL when out of memory.
  */
 char *sv_utf16_to_utf8(const void *units, size_t n, bool *ret_lossy);
+/*
+ * UTF-8 to UTF-16LE without a terminator; *ret_n counts code units. Bytes that are no UTF-8
+ * become U+FFFD. Caller frees; NULL when out of memory.
+ */
+void *sv_utf8_to_utf16(const char *s, size_t *ret_n);
 /* Is it valid UTF-8 (no overlong forms, no surrogates)? */
 bool sv_utf8_valid(const char *s, size_t n);
 

@@ -121,6 +121,46 @@ static void joins_and_splits_paths(void **state)
 	assert_false(sv_path_is_absolute("C:x"));
 }
 
+static void turns_utf8_into_utf16_and_back(void **state)
+{
+	static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x92\xbe";
+	size_t n;
+	uint8_t *units = sv_utf8_to_utf16(text, &n);
+	char *back = sv_utf16_to_utf8(units, n, NULL);
+
+	(void)state;
+	assert_int_equal(n, 5);
+	assert_memory_equal(units, "a\0\xe4\0\xac\x20\x3d\xd8\xbe\xdc", 10);
+	assert_string_equal(back, text);
+	free(back);
+	free(units);
+	units = sv_utf8_to_utf16("\xff\xc3", &n);
+	assert_int_equal(n, 2);
+	assert_memory_equal(units, "\xfd\xff\xfd\xff", 4);
+	free(units);
+}
+
+static void tells_how_one_path_is_seen_from_a_folder(void **state)
+{
+	static const char *const cases[][3] = {
+		{"/a/b", "/a/b/c", "c"},
+		{"/a/b", "/a/b/c/d", "c/d"},
+		{"/a/b", "/a/bc", "../bc"},
+		{"/a/bc", "/a/b/x", "../b/x"},
+		{"/a/b", "/x/y", "../../x/y"},
+		{"/", "/x/y", "x/y"},
+		{"/a/b/c", "/a/x", "../../x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *s = sv_path_relative(cases[i][0], cases[i][1]);
+
+		assert_string_equal(s, cases[i][2]);
+		free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +171,8 @@ int main(void)
 		cmocka_unit_test(tells_valid_utf8),
 		cmocka_unit_test(escapes_controls_for_the_terminal),
 		cmocka_unit_test(joins_and_splits_paths),
+		cmocka_unit_test(turns_utf8_into_utf16_and_back),
+		cmocka_unit_test(tells_how_one_path_is_seen_from_a_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
