@@ -67,6 +67,7 @@ static void put_json(struct sv_cli *cli, struct sv_image *image)
 	put_snapshots(&j, leaf);
 	sv_json_kbool(&j, "dirty", leaf->dirty);
 	sv_json_kbool(&j, "encrypted", leaf->encrypted);
+	sv_json_kstring(&j, "note", leaf->note);
 	sv_doc_end(cli, &j);
 }
 
@@ -105,6 +106,8 @@ static void add_state(struct sv_grid *g, const struct sv_image_link *link)
 		add(g, "state", "not closed cleanly by its last writer");
 	if (link->encrypted)
 		add(g, "state", "encrypted");
+	if (link->note)
+		add(g, "state", "%s", link->note);
 }
 
 static int put_page(struct sv_cli *cli, struct sv_image *image, struct sv_err *err)

@@ -73,6 +73,7 @@ void sv_link_close(struct sv_link *l)
 	free(l->info.subformat);
 	free(l->info.id);
 	free(l->info.parent_hint);
+	free(l->info.note);
 	l->driver->close(l);
 }
 

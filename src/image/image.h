@@ -71,6 +71,7 @@ struct sv_image_link {
 	bool compressed;
 	char *id;          /* VMDK: CID as 8 hex digits; "" where the format has none */
 	char *parent_hint; /* as the image names its parent; "" for a base */
+	char *note; /* what a person should know ("wrong checksum: ..."); NULL: nothing */
 	struct sv_image_file *files;
 	size_t n_files;
 	struct sv_image_snapshot *snapshots; /* in the image's order; strings are owned */
