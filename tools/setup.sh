@@ -31,7 +31,7 @@ packages_of() {
 	test)
 		packages_of build
 		echo libcmocka-dev qemu-utils ntfs-3g sleuthkit fdisk gdisk mount
-		echo libfsntfs-utils libhivex-bin jq openssl xz-utils shellcheck
+		echo libfsntfs-utils libvhdi-utils libhivex-bin jq openssl xz-utils shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs cryptsetup-bin xorriso
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14

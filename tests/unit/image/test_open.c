@@ -84,8 +84,6 @@ static void names_formats_that_it_cannot_read(void **state)
 		const char *name;
 	} known[] = {
 		{0, "vhdxfile", 8, "vhdx"},
-		{0, "conectix", 8, "vhd"},
-		{8192 - 512, "conectix", 8, "vhd"},
 		{0x40, "\x7f\x10\xda\xbe", 4, "vdi"},
 		{0, "WithoutFreeSpace", 16, "parallels"},
 		{0, "COWD", 4, "COWD"},
