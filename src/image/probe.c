@@ -29,7 +29,6 @@ struct magic {
 static const struct magic magics[] = {
 	MAGIC("qed", 0, "QED\0"),
 	MAGIC("vhdx", 0, "vhdxfile"),
-	MAGIC("vdi", 0x40, "\x7f\x10\xda\xbe"),
 	MAGIC("parallels", 0, "WithoutFreeSpace"),
 	MAGIC("parallels", 0, "WithouFreSpacExt"),
 	MAGIC("VMDK of kind vmfsSparse (COWD)", 0, "COWD"),
