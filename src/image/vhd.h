@@ -100,7 +100,8 @@ int sv_vhd_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct s
 int sv_vhd_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vhd_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err);
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err);
 int sv_vhd_derive_linked(struct sv_host *host, struct sv_image *original, const char *dir,
 	const char *stem, uint64_t size, char **ret_path, struct sv_err *err);
 uint64_t sv_vhd_metadata_cost(

@@ -248,19 +248,17 @@ static int give_new_id(struct sv_host *host, const char *path, struct sv_err *er
 }
 
 int sv_vhd_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,
-	const char *stem, struct sv_job *job, char **ret_path, struct sv_err *err)
+	const char *stem, struct sv_made *made, struct sv_job *job, char **ret_path,
+	struct sv_err *err)
 {
-	sv_automade struct sv_made made = {.host = host};
 	sv_autofree char *name = sv_format("%s.vhd", stem);
 	sv_autofree char *path = name ? sv_path_join(dir, name) : NULL;
 
 	if (!path)
 		return sv_fail_nomem(err);
-	if ((reflink ? sv_host_reflink(host, l->info.path, path, err)
-		     : sv_host_copy_file(host, l->info.path, path, job, err)) < 0 ||
-		sv_made_add(&made, path, err) < 0 || give_new_id(host, path, err) < 0)
+	if (sv_made_copy(made, l->info.path, path, reflink, job, err) < 0 ||
+		give_new_id(host, path, err) < 0)
 		return -1;
-	sv_made_keep(&made);
 	*ret_path = SV_STEAL(path);
 	return 0;
 }
