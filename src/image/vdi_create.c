@@ -82,8 +82,6 @@ static int make_plan(struct sv_host *host, struct plan *p, const char *path,
 		return -1;
 	p->n_blocks = sv_div_up(p->size, SV_VDI_BLOCK);
 	sv_vdi_header_make(&p->header, p->type, p->size);
-	if (p->type == SV_VDI_FIXED)
-		p->header.n_allocated = p->header.n_blocks;
 	if (sv_vdi_new_uuid(p->header.id, err) < 0 ||
 		sv_vdi_new_uuid(p->header.modified, err) < 0)
 		return -1;
@@ -92,12 +90,23 @@ static int make_plan(struct sv_host *host, struct plan *p, const char *path,
 
 /* ---- file ---- */
 
+/* Where a smaller parent ends inside a block of a larger child: nobody asks beyond its end in
+ * VirtualBox, so that block is stored whole. UINT64_MAX: there is none. */
+static uint64_t straddling_block(const struct plan *p)
+{
+	uint64_t end = p->parent ? sv_dev_size(sv_image_dev(p->parent)) : 0;
+
+	return end % SV_VDI_BLOCK && end < p->size ? end / SV_VDI_BLOCK : UINT64_MAX;
+}
+
 static uint32_t first_entry(const struct plan *p, uint64_t block)
 {
 	uint64_t parent_size = p->parent ? sv_dev_size(sv_image_dev(p->parent)) : 0;
 
 	if (p->type == SV_VDI_FIXED)
 		return (uint32_t)block;
+	if (block == straddling_block(p))
+		return 0; /* the first block of the data area */
 	return p->parent && block * SV_VDI_BLOCK >= parent_size ? SV_VDI_ZERO : SV_VDI_FREE;
 }
 
@@ -118,37 +127,37 @@ static int write_map(struct sv_dev *d, const struct plan *p, struct sv_err *err)
 	return 0;
 }
 
-static int write_file(struct sv_dev *d, const struct plan *p, struct sv_err *err)
+static int write_straddling(struct sv_dev *d, const struct plan *p, struct sv_err *err)
 {
-	uint64_t blocks = p->type == SV_VDI_FIXED ? p->n_blocks * SV_VDI_BLOCK : 0;
-
-	if (sv_dev_resize(d, sv_get_le32(p->header.data_at) + blocks, err) < 0 ||
-		sv_dev_write(d, &p->header, sizeof p->header, 0, err) < 0)
-		return -1;
-	return write_map(d, p, err);
-}
-
-/* Stores the block that the parent ends in. */
-static int store_straddling(
-	struct sv_host *host, const char *path, const struct plan *p, struct sv_err *err)
-{
-	struct sv_image_opts opts = {.writable = true, .alone = true, .format = "vdi"};
-	struct sv_dev *parent = p->parent ? sv_image_dev(p->parent) : NULL;
-	uint64_t end = parent ? sv_dev_size(parent) : 0, in = end % SV_VDI_BLOCK;
-	SV_CLEANUP(sv_image_closep) struct sv_image *child = NULL;
+	uint64_t block = straddling_block(p), start = block * SV_VDI_BLOCK;
 	sv_autofree uint8_t *buf = NULL;
+	struct sv_dev *parent;
+	size_t n;
 
-	if (!in || end == p->size)
+	if (block == UINT64_MAX)
 		return 0;
 	buf = malloc(SV_VDI_BLOCK);
 	if (!buf)
 		return sv_fail_nomem(err);
-	/* alone: what is below is not needed, the whole block is written */
-	if (sv_dev_read(parent, buf, (size_t)in, end - in, err) < 0 ||
-		sv_image_open(host, path, &opts, &child, err) < 0 ||
-		sv_dev_write(sv_image_dev(child), buf, (size_t)in, end - in, err) < 0)
+	parent = sv_image_dev(p->parent);
+	n = (size_t)(sv_dev_size(parent) - start);
+	if (sv_dev_read(parent, buf, n, start, err) < 0)
 		return -1;
-	return sv_dev_flush(sv_image_dev(child), err);
+	return sv_dev_write(d, buf, n, sv_get_le32(p->header.data_at), err);
+}
+
+static int write_file(struct sv_dev *d, struct plan *p, struct sv_err *err)
+{
+	uint64_t blocks = p->type == SV_VDI_FIXED            ? p->n_blocks
+			  : straddling_block(p) < UINT64_MAX ? 1
+							     : 0;
+
+	p->header.n_allocated = sv_put_le32((uint32_t)blocks);
+	if (sv_dev_resize(d, sv_get_le32(p->header.data_at) + blocks * SV_VDI_BLOCK, err) < 0 ||
+		write_straddling(d, p, err) < 0 ||
+		sv_dev_write(d, &p->header, sizeof p->header, 0, err) < 0)
+		return -1;
+	return write_map(d, p, err);
 }
 
 int sv_vdi_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
@@ -164,8 +173,7 @@ int sv_vdi_create(struct sv_host *host, const char *path, const struct sv_image_
 	if (make_plan(host, &p, path, spec, err) < 0 ||
 		sv_host_open(host, path, SV_OPEN_CREATE, &d, err) < 0 ||
 		sv_made_add(&made, path, err) < 0 || write_file(d, &p, err) < 0 ||
-		sv_dev_flush(d, err) < 0 || store_straddling(host, path, &p, err) < 0 ||
-		sv_host_sync_dir(host, dir, err) < 0)
+		sv_dev_flush(d, err) < 0 || sv_host_sync_dir(host, dir, err) < 0)
 		return -1;
 	sv_made_keep(&made);
 	return 0;
