@@ -138,7 +138,7 @@ static uint64_t free_bytes(const struct sv_vhd *v, uint64_t off, uint64_t max)
 	return SV_MIN(max, end * block - off);
 }
 
-static int check_place(
+int sv_vhd_check_place(
 	const struct sv_vhd *v, uint64_t block, uint64_t in, uint64_t n, struct sv_err *err)
 {
 	uint64_t at = v->bat[block] * SV_SECTOR, size = sv_dev_size(v->file);
@@ -179,13 +179,13 @@ static int map_block(struct sv_vhd *v, uint64_t off, uint64_t max, bool holes,
 
 	max = SV_MIN(max, v->header.block_size - in);
 	n = SV_MIN(sv_div_up(off % SV_SECTOR + max, SV_SECTOR), unit_sectors - first);
-	if (check_place(v, block, in, 1, err) < 0 ||
+	if (sv_vhd_check_place(v, block, in, 1, err) < 0 ||
 		sv_vhd_bits_get(v, block, sector / unit_sectors, bits, err) < 0)
 		return -1;
 	n = same_bits(bits, first, n);
 	run.length = SV_MIN(max, n * SV_SECTOR - off % SV_SECTOR);
 	if (sv_vhd_bit(bits, first)) {
-		if (check_place(v, block, in, run.length, err) < 0)
+		if (sv_vhd_check_place(v, block, in, run.length, err) < 0)
 			return -1;
 		run.kind = SV_RUN_DATA;
 		run.dev = v->file;

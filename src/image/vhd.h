@@ -86,6 +86,9 @@ int sv_vhd_write_footer(struct sv_vhd *v, uint64_t at, struct sv_err *err);
 
 /* ---- the driver's functions, by file ---- */
 
+/* Do bytes [in, in+n) of a stored block, and its bitmap, lie in the file? */
+int sv_vhd_check_place(
+	const struct sv_vhd *v, uint64_t block, uint64_t in, uint64_t n, struct sv_err *err);
 int sv_vhd_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
 	struct sv_err *err);
 

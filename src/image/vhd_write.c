@@ -128,7 +128,9 @@ static int write_piece(struct sv_vhd *v, const struct piece *p, struct sv_err *e
 	uint64_t end = sv_div_up(p->in_unit + p->n, SV_SECTOR);
 	bool fresh = v->bat[p->block] == SV_VHD_FREE;
 
-	if (fresh && add_block(v, p->block, err) < 0)
+	if ((fresh ? add_block(v, p->block, err)
+		   : sv_vhd_check_place(
+			     v, p->block, p->off % v->header.block_size, p->n, err)) < 0)
 		return -1;
 	at = sv_vhd_data_at(v, p->block) + p->off % v->header.block_size;
 	if (fill_ends(v, p, at, err) < 0)
