@@ -94,6 +94,6 @@ void sv_report(struct sv_out *msg, bool json, const struct sv_err *err)
 	snprintf(text, sizeof text, "%s%s%s%s", err->path, err->path[0] ? ": " : "", offset,
 		err->message[0] ? err->message : sv_code_name(err->code));
 	sv_out_message(msg, SV_STYLE_BAD, "sharevm:", text);
-	if (err->hint[0])
-		sv_out_message(msg, SV_STYLE_BOLD, "hint:", err->hint);
+	if (*remedy(err))
+		sv_out_message(msg, SV_STYLE_BOLD, "hint:", remedy(err));
 }

@@ -391,9 +391,38 @@ struct sv_link *sv_image_driver_link(const struct sv_image *img, size_t i)
 
 /* ---- what the drivers do with whole images ---- */
 
+/*
+ * The block that the old end lies in may hold junk behind it, which nobody could see until now.
+ * The caller of grow counts on zeros: it does not write what is zeros already.
+ */
+static int clear_behind_old_end(struct sv_image *img, uint64_t old, struct sv_err *err)
+{
+	uint64_t block = SV_MAX(img->links[0]->info.block_size, (uint32_t)SV_SECTOR);
+	uint64_t end = SV_MIN(img->dev->size, sv_div_up(old, block) * block), n;
+	uint8_t buf[4096];
+	struct sv_extent e;
+
+	for (uint64_t off = old; off < end; off += n) {
+		if (sv_dev_extent(img->dev, off, end - off, &e, err) < 0)
+			return -1;
+		n = e.kind == SV_EXTENT_DATA ? SV_MIN(e.length, sizeof buf) : e.length;
+		if (e.kind != SV_EXTENT_DATA)
+			continue;
+		if (sv_dev_read(img->dev, buf, (size_t)n, off, err) < 0)
+			return -1;
+		if (sv_is_zero(buf, (size_t)n))
+			continue;
+		memset(buf, 0, sizeof buf);
+		if (sv_dev_write(img->dev, buf, (size_t)n, off, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
 {
 	struct sv_link *leaf = img->links[0];
+	uint64_t old = leaf->info.virtual_size;
 
 	if (!leaf->writable || img->n > 1 || *leaf->info.parent_hint)
 		return sv_fail(err, SV_USAGE, leaf->info.path,
@@ -411,7 +440,7 @@ int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
 		return sv_err_path(err, leaf->info.path);
 	leaf->info.virtual_size = size;
 	img->dev->size = size;
-	return 0;
+	return clear_behind_old_end(img, old, err);
 }
 
 int sv_image_check(struct sv_host *host, const char *path, const struct sv_image_opts *opts,

@@ -38,7 +38,7 @@ for how in linked copy in-place linked copy in-place; do
 	extend_small $how >"$tmp/out" 2>&1 || { cat "$tmp/out"; fail "extending ($how)"; }
 	took=$((($(date +%s%N) - began) / 1000000))
 	sum=$((sum + took))
-	if [ $how = in-place ]; then undo=$vmx; else undo=$made; fi
+	if [ "$how" = in-place ]; then undo=$vmx; else undo=$made; fi
 	"$SHAREVM" rollback "$undo" --yes >"$tmp/out"
 done
 [ "$(contents)" = "$(cat "$tmp/contents")" ] || fail "a plain rollback does not bring all back"
@@ -96,10 +96,10 @@ after_in_place() {
 i=0 killed=0 finished=0 partials=0 undone=0 half=0
 while read -r moment; do
 	case $((i % 3)) in 0) how=linked ;; 1) how=copy ;; 2) how=in-place ;; esac
-	result=$(killed $how "$moment")
+	result=$(killed "$how" "$moment")
 	[ "$result" != failed ] || fail "run $i ($how): it failed by itself"
 	[ "$result" != killed ] || killed=$((killed + 1))
-	if [ $how = in-place ]; then after_in_place; else after_folder $how; fi
+	if [ "$how" = in-place ]; then after_in_place; else after_folder "$how"; fi
 	i=$((i + 1))
 done <"$tmp/moments"
 echo "$i runs, $killed killed: $finished finished folders, $partials left a .partial, $undone" \

@@ -32,10 +32,12 @@ full_after_plan() { # HOW ROOM-LEFT-IN-KIB OPTION...
 	how=$1 left=$2
 	shift 2
 	python3 - "$tmp/small" "$left" "$SHAREVM" extend "$vmx" --to $to "--$how" "$@" <<'PY'
-import os, pty, re, sys, time
+import fcntl, os, pty, re, struct, sys, termios, time
 place, left, command = sys.argv[1], int(sys.argv[2]) * 1024, sys.argv[3:]
 pid, fd = pty.fork()
 if pid == 0:
+    # so wide that no message is broken into lines
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 1000, 0, 0))
     os.execv(command[0], command)
 said = b""
 while True:
@@ -87,7 +89,7 @@ for left in 0 4 64 72 80 88 96 140; do
 	without_times >"$tmp/tree"
 	code=0
 	full_after_plan in-place $left >"$tmp/said" 2>&1 || code=$?
-	if [ $code -eq 0 ] && [ $left -gt 64 ]; then
+	if [ $code -eq 0 ] && [ "$left" -gt 64 ]; then
 		echo "ok: --in-place, $left KiB are enough"
 	else
 		[ $code -eq 6 ] || { cat "$tmp/said"; fail "--in-place, $left KiB left: exit $code, not 6"; }

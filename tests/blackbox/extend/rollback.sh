@@ -50,10 +50,12 @@ for how in linked copy; do
 	says 2 "$how: without --yes and without a terminal it asks in vain" "." "--yes" \
 		rollback "$made"
 	check "$how: it is undone" "$SHAREVM" rollback "$made" --yes
-	[ ! -e "$made" ] && [ ! -e "$made.partial" ] || fail "$how: something of the folder is left"
+	if [ -e "$made" ] || [ -e "$made.partial" ]; then
+		fail "$how: something of the folder is left"
+	fi
 	check "$how: nothing else was touched" judge_room
 
-	made $how
+	made "$how"
 	echo "my notes" >"$made/notes.txt"
 	says 5 "$how: a foreign file in the folder" "notes.txt: it is not something that extend made" \
 		"move it out" rollback "$made" --yes
@@ -70,7 +72,7 @@ for how in linked copy; do
 	rm "$made/link"
 	check "$how: without them it is undone" "$SHAREVM" rollback "$made" --yes
 
-	made $how
+	made "$how"
 	check "$how: QEMU writes to the result" write_guest "$made_disk"
 	says 5 "$how: a used result" "was used since it was made: .*Windows 7-extended" \
 		"rollback --discard-changes '$made'" rollback "$made" --yes
@@ -80,7 +82,7 @@ for how in linked copy; do
 	[ ! -e "$made" ] || fail "$how: $made is left"
 	check "$how: the original is as it was" judge_room
 
-	made $how
+	made "$how"
 	: >"$made/vmware.log"
 	says 5 "$how: VMware's log in the folder" "vmware.log: .*was started since" \
 		"--discard-changes" rollback "$made" --yes
@@ -89,9 +91,9 @@ for how in linked copy; do
 	[ ! -e "$made" ] || fail "$how: $made is left"
 
 	# ---- cut off in the middle of a rollback, as the next run finds it ----
-	made $how
+	made "$how"
 	mv "$made" "$made.partial"
-	check "$how: the next run removes what a rollback left" extend_small $how
+	check "$how: the next run removes what a rollback left" extend_small "$how"
 	[ ! -e "$made.partial" ] || fail "$how: $made.partial is left"
 	check "$how: the original is as it was" judge_room
 done

@@ -220,6 +220,44 @@ static void a_fixed_image_is_never_taken_for_raw(void **state)
 
 /* ---- growth ---- */
 
+/* What a stranger left in the last block behind the disk's end must not come to light. */
+static void grows_over_junk_behind_the_end(void **state)
+{
+	const uint64_t from = 10 * SV_MIB + 512;
+	struct scratch *s = *state;
+	struct sv_err err = SV_ERR_INIT;
+	uint8_t sector[512], junk[512];
+	struct sv_image *img;
+	struct sv_extent e;
+	FILE *f;
+
+	make_image(at(s, "j.vhd"), "vhd", "dynamic", from, NULL);
+	img = open_image(at(s, "j.vhd"), true);
+	write_pattern(sv_image_dev(img), from - 512, 512, 3);
+	assert_ok(sv_dev_flush(sv_image_dev(img), &err));
+	assert_ok(sv_dev_extent(sv_image_dev(img), from - 512, 512, &e, &err));
+	assert_int_equal(e.kind, SV_EXTENT_DATA);
+	sv_image_close(img);
+	memset(junk, 0xee, sizeof junk);
+	f = fopen(at(s, "j.vhd"), "r+b");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, (long)e.host_offset + 512, SEEK_SET), 0);
+	assert_int_equal(fwrite(junk, 1, sizeof junk, f), sizeof junk);
+	/* and the sector bitmap before the block's data says that it is there */
+	assert_int_equal(
+		fseek(f, (long)(e.host_offset - (from - 512) % (2 * SV_MIB)) - 512, SEEK_SET),
+		0);
+	memset(junk, 0xff, sizeof junk);
+	assert_int_equal(fwrite(junk, 1, sizeof junk, f), sizeof junk);
+	assert_int_equal(fclose(f), 0);
+
+	img = open_image(at(s, "j.vhd"), true);
+	assert_ok(sv_image_grow(img, 20 * SV_MIB, &err));
+	assert_ok(sv_dev_read(sv_image_dev(img), sector, 512, from, &err));
+	assert_true(sv_is_zero(sector, 512));
+	sv_image_close(img);
+}
+
 static void grows_and_qemu_finds_the_same(void **state)
 {
 	static const struct {
@@ -527,6 +565,7 @@ int main(void)
 		cmocka_unit_test(reads_what_qemu_wrote),
 		cmocka_unit_test(qemu_reads_what_we_write),
 		cmocka_unit_test(a_fixed_image_is_never_taken_for_raw),
+		cmocka_unit_test(grows_over_junk_behind_the_end),
 		cmocka_unit_test(grows_and_qemu_finds_the_same),
 		cmocka_unit_test(refuses_what_is_larger_than_2040_gib),
 		cmocka_unit_test(seven_zip_reads_our_chains),
