@@ -391,14 +391,23 @@ struct sv_link *sv_image_driver_link(const struct sv_image *img, size_t i)
 
 /* ---- what the drivers do with whole images ---- */
 
-/*
- * The block that the old end lies in may hold junk behind it, which nobody could see until now.
- * The caller of grow counts on zeros: it does not write what is zeros already.
- */
+/* How far junk may reach that nobody could see until now: to the end of the block that the old
+ * end lies in; of a link without blocks, to the end of its old files. */
+static uint64_t end_of_junk(const struct sv_image_link *leaf, uint64_t old)
+{
+	uint64_t files = 0;
+
+	if (leaf->block_size)
+		return sv_div_up(old, leaf->block_size) * leaf->block_size;
+	for (size_t i = 0; i < leaf->n_files; i++)
+		files += leaf->files[i].size;
+	return files;
+}
+
+/* The caller of grow counts on zeros: it does not write what is zeros already. */
 static int clear_behind_old_end(struct sv_image *img, uint64_t old, struct sv_err *err)
 {
-	uint64_t block = SV_MAX(img->links[0]->info.block_size, (uint32_t)SV_SECTOR);
-	uint64_t end = SV_MIN(img->dev->size, sv_div_up(old, block) * block), n;
+	uint64_t end = SV_MIN(img->dev->size, end_of_junk(&img->links[0]->info, old)), n;
 	uint8_t buf[4096];
 	struct sv_extent e;
 
