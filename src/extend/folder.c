@@ -231,10 +231,10 @@ static int make_config(struct build *b, struct sv_err *err)
 
 /* ---- manifest and publication ---- */
 
+/* All that is not the configuration or the firmware's variables holds a guest's data. */
 static bool is_disk_file(const char *name)
 {
-	return sv_ends_with_nocase(name, ".vmdk") || sv_ends_with_nocase(name, ".raw") ||
-	       sv_ends_with_nocase(name, ".img");
+	return !sv_ends_with_nocase(name, ".vmx") && !sv_ends_with_nocase(name, ".nvram");
 }
 
 static int record_made(struct build *b, struct sv_err *err)

@@ -92,9 +92,9 @@ static int plan_folder(
 	if (!x->parent)
 		return base ? -1 : sv_fail_nomem(err);
 	p->folder = sv_path_join(x->parent, sv_path_base(into));
-	p->config =
-		p->folder ? sv_format("%s/%s.%s", p->folder, x->name, vm->vmx ? "vmx" : "vmdk")
-			  : NULL;
+	if (p->folder) /* the name of a bare image's result is its format's matter */
+		p->config = vm->vmx ? sv_format("%s/%s.vmx", p->folder, x->name)
+				    : strdup(p->folder);
 	if (!p->config)
 		return sv_fail_nomem(err);
 	if (sv_host_exists(x->host, p->folder)) {
