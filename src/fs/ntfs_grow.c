@@ -11,9 +11,9 @@
 #include "base/num.h"
 #include "fs/ntfs_bitmap.h"
 #include "fs/ntfs_check.h"
+#include "fs/ntfs_raw_disk.h"
 #include "fs/ntfs_root.h"
 #include "fs/ntfs_state.h"
-#include "fs/ntfs_raw_disk.h"
 
 #include <stdio.h>
 

@@ -13,8 +13,8 @@
 #include "fs/ntfs_growth.h"
 
 #include "base/num.h"
-#include "fs/ntfs_state.h"
 #include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs_state.h"
 
 #include <string.h>
 

@@ -105,10 +105,11 @@ judge_files() {
 	hashes "$1" >"$said" && cmp -s "$said" "$2"
 }
 
-# judge_sleuthkit IMAGE HASHES: each file through fls and icat (clusters up to 64 KiB)
+# judge_sleuthkit IMAGE HASHES: each file through fls and icat (clusters up to 64 KiB). fls shows
+# a name in an index block as "-/r" where clusters are larger than 4 KiB.
 judge_sleuthkit() {
-	fls -r -p -F "$1" 2>/dev/null | sed -n 's/^r\/r \([0-9]*-128-[0-9]*\):\t/\1 /p' |
-		grep -v ' \$' | sort -k 2 >"$tmp/list"
+	fls -r -p -F "$1" 2>/dev/null | sed -n 's/^[r-]\/r \([0-9]*-128-[0-9]*\):\t/\1 /p' |
+		grep -v ' \$' | sort -u -k 2 >"$tmp/list"
 	while read -r inode path; do
 		printf '%s  ./%s\n' "$(icat "$1" "$inode" 2>/dev/null | sha256sum | cut -d ' ' -f 1)" \
 			"$path"
@@ -125,7 +126,8 @@ judge_7z() {
 	cmp -s "$said" "$2"
 }
 
-# judge IMAGE CLUSTER HASHES: all that can read clusters of this size
+# judge IMAGE CLUSTER HASHES [SECTOR]: all that can read clusters and sectors of this size:
+# sleuthkit knows no clusters above 64 KiB, 7-Zip no sectors but those of 512 bytes.
 judge() {
 	judge_ntfsresize "$1" || fail "ntfsresize -i"
 	judge_ntfsfix "$1" || fail "ntfsfix -n"
@@ -133,7 +135,7 @@ judge() {
 	judge_files "$1" "$3" || fail "ntfs-3g reads other files than before"
 	if [ "$2" -le 65536 ]; then
 		judge_sleuthkit "$1" "$3" || fail "fls and icat read other files than before"
-	else
+	elif [ "${4:-512}" = 512 ]; then
 		judge_7z "$1" "$3" || fail "7z reads other files than before"
 	fi
 }

@@ -19,7 +19,7 @@ for cluster; do
 	grow "$tmp/a" $new
 	echo "sectors of $sector, clusters of $cluster: $figures"
 	[ "$(figure changed)" -le "$(figure estimate)" ] || fail "wrote more than was planned"
-	judge "$tmp/a" "$cluster" "$tmp/sums"
+	judge "$tmp/a" "$cluster" "$tmp/sums" "$sector"
 
 	mount_ntfs "$tmp/a" || fail "mount"
 	head -c $((files * 2000000)) /dev/urandom >"$mnt/more"
