@@ -88,7 +88,7 @@ static int open_guest(struct sv_target *t, struct sv_job *job, struct sv_err *er
 
 	for (size_t i = 0; i < t->n_images; i++)
 		devs[i] = sv_image_dev(t->images[i]);
-	return sv_guest_open(devs, t->n_images, job, &t->guest, err);
+	return sv_guest_open_volumes(devs, t->n_images, job, &t->guest, err);
 }
 
 /* "C: (disk0p2), disk0p1" for messages. */

@@ -207,7 +207,7 @@ static int check_disk(struct verify *v, struct sv_err *err)
 	if (check_image(v, path, err) < 0)
 		return -1;
 	dev = sv_image_dev(image);
-	if (sv_guest_open(&dev, 1, v->job, &guest, &why) < 0)
+	if (sv_guest_open_volumes(&dev, 1, v->job, &guest, &why) < 0)
 		return FAULT(v, "%s: %s", path, why.message);
 	return check_volume(v, guest, err);
 }

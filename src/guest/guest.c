@@ -174,7 +174,7 @@ static int open_all(struct sv_guest *g, struct sv_dev *const *disks, size_t n,
 	return look_into_all(g, job, err);
 }
 
-int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+static int open_guest(struct sv_dev *const *disks, size_t n, bool brief, struct sv_job *job,
 	struct sv_guest **ret, struct sv_err *err)
 {
 	SV_CLEANUP(sv_guest_closep) struct sv_guest *g = NULL;
@@ -187,10 +187,22 @@ int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
 		return sv_fail_nomem(err);
 	g->system_volume = -1;
 	if (init_os(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
-		sv_windows_detect(g, job, err) < 0)
+		sv_windows_detect(g, brief, job, err) < 0)
 		return -1;
 	*ret = SV_STEAL(g);
 	return 0;
+}
+
+int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+	struct sv_guest **ret, struct sv_err *err)
+{
+	return open_guest(disks, n, false, job, ret, err);
+}
+
+int sv_guest_open_volumes(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+	struct sv_guest **ret, struct sv_err *err)
+{
+	return open_guest(disks, n, true, job, ret, err);
 }
 
 void sv_guest_close(struct sv_guest *g)

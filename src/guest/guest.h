@@ -59,6 +59,10 @@ struct sv_guest {
 /* One bad disk or volume never stops the others: see `problem`. */
 int sv_guest_open(struct sv_dev *const *disks, size_t n, struct sv_job *job,
 	struct sv_guest **ret, struct sv_err *err);
+/* The same for who wants volumes and letters only: the product and the version may stay "", so
+ * that the SOFTWARE hive (up to 200 MiB) need not be read. */
+int sv_guest_open_volumes(struct sv_dev *const *disks, size_t n, struct sv_job *job,
+	struct sv_guest **ret, struct sv_err *err);
 void sv_guest_close(struct sv_guest *g);
 SV_DEFINE_CLEANUP(struct sv_guest, sv_guest_close)
 

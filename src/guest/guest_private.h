@@ -17,8 +17,9 @@ int sv_guest_set_text(char **text, const char *value, struct sv_err *err);
 /*
  * windows.c: fills g->os, g->system_volume and the drive letters where one of the volumes
  * holds a Windows. What cannot be found out stays "" (a damaged hive is told by a note): only
- * SV_NOMEM and SV_CANCELLED are errors.
+ * SV_NOMEM and SV_CANCELLED are errors. `brief`: SOFTWARE, which may be large, is only read
+ * where SYSTEM tells no letter.
  */
-int sv_windows_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err);
+int sv_windows_detect(struct sv_guest *g, bool brief, struct sv_job *job, struct sv_err *err);
 
 #endif

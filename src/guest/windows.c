@@ -309,7 +309,7 @@ static int set_mounts(struct sv_guest *g, struct sv_err *err)
 	return 0;
 }
 
-int sv_windows_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
+int sv_windows_detect(struct sv_guest *g, bool brief, struct sv_job *job, struct sv_err *err)
 {
 	SV_CLEANUP(sv_hive_closep) struct sv_hive *system = NULL;
 	SV_CLEANUP(sv_hive_closep) struct sv_hive *software = NULL;
@@ -328,6 +328,8 @@ int sv_windows_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err
 		    read_system(g, system, &why) < 0) &&
 		only_fatal(job, places[place].system, &why, err) < 0)
 		return -1;
+	if (brief && v->letter)
+		return set_mounts(g, err);
 	if ((open_hive(g, places[place].software, job, &software, &why) < 0 ||
 		    read_software(g, software, &letter, &why) < 0) &&
 		only_fatal(job, places[place].software, &why, err) < 0)
