@@ -67,8 +67,11 @@ judge_words() { # FILE PROOF REMEDY, as extended regular expressions
 	# shellcheck disable=SC2016
 	sed 's/^/    /' "$1"
 	grep -q '^sharevm: ' "$1" || { echo "no line begins with sharevm:"; return 1; }
-	grep '^sharevm: ' "$1" | grep -Eq -- "$2" || { echo "the proof is not told: $2"; return 1; }
-	grep '^hint: ' "$1" | grep -Eq -- "$3" || { echo "the remedy is not told: $3"; return 1; }
+	# on a terminal both are folded into several lines
+	sed -n '/^sharevm: /,$p' "$1" | sed '/^hint: /,$d' | tr -s ' \r\n' ' ' | grep -Eq -- "$2" ||
+		{ echo "the proof is not told: $2"; return 1; }
+	sed -n '/^hint: /,$p' "$1" | tr -s ' \r\n' ' ' | grep -Eq -- "$3" ||
+		{ echo "the remedy is not told: $3"; return 1; }
 }
 
 # refused CODE WHAT PROOF REMEDY [OPTION...]: extending $vmx in each of the ways of $ways ends
