@@ -241,6 +241,22 @@ static int refuse_loop(const struct sv_image *img, const char *path, struct sv_e
 		"the chain has more than %d links", SV_IMAGE_CHAIN_MAX);
 }
 
+/* The driver that the child names for its parent; NULL: probe. */
+static int parent_format(const struct sv_link *child, const char **ret, struct sv_err *err)
+{
+	*ret = NULL;
+	if (!child->driver->parent_format)
+		return 0;
+	if (child->driver->parent_format(child, ret, err) < 0)
+		return -1;
+	if (!*ret || find_driver(*ret))
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, child->info.path,
+		"its parent \"%.200s\" is said to be a %s image, which cannot be read",
+		child->info.parent_hint, *ret);
+	return sv_hint(err, "convert the parent first: qemu-img convert -O qcow2 IN OUT.qcow2");
+}
+
 static int open_parents(
 	struct sv_image *img, const struct sv_link_env *leaf_env, struct sv_err *err)
 {
@@ -250,11 +266,10 @@ static int open_parents(
 	env.snapshot = NULL;
 	for (;;) {
 		struct sv_link *child = img->links[img->n - 1], *parent;
-		const char *format = NULL;
+		const char *format;
 		char *path;
 
-		if ((child->driver->parent_format &&
-			    child->driver->parent_format(child, &format, err) < 0) ||
+		if (parent_format(child, &format, err) < 0 ||
 			find_parent(env.host, child, &path, err) < 0)
 			return -1;
 		if (!path)

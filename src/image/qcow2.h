@@ -87,6 +87,12 @@ int sv_qcow2_check_writable(const struct sv_qcow2 *q, struct sv_err *err);
 /* Before any change: loads the refcounts, and sees to what other programs keep in the image. */
 int sv_qcow2_begin_change(struct sv_qcow2 *q, struct sv_err *err);
 
+/* SV_IO once a write failed that leaves nobody knowing what is in the file. */
+int sv_qcow2_check_failed(const struct sv_qcow2 *q, struct sv_err *err);
+/* Changes a few bytes of the header, within its first sector, and flushes. Where that fails
+ * nothing more is written to the image. */
+int sv_qcow2_change_header(
+	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err);
 /* Says that the bitmaps cannot be trusted any more. */
 int sv_qcow2_drop_bitmaps(struct sv_qcow2 *q, struct sv_err *err);
 

@@ -9,6 +9,8 @@
 
 #include "base/endian.h"
 
+#include <assert.h>
+
 #define KNOWN_AUTOCLEAR (uint64_t)(SV_QCOW2_BITMAPS | SV_QCOW2_RAW_DATA)
 
 int sv_qcow2_check_writable(const struct sv_qcow2 *q, struct sv_err *err)
@@ -36,6 +38,24 @@ static int check_parent(const struct sv_qcow2 *q, struct sv_err *err)
 		"the disk cannot be written without its backing file");
 }
 
+int sv_qcow2_change_header(
+	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err)
+{
+	uint8_t old[32];
+
+	assert(n <= sizeof old && at + n <= SV_QCOW2_V3_LENGTH);
+	if (sv_dev_read(q->file, old, n, at, err) < 0)
+		return -1;
+	if (sv_dev_write(q->file, bytes, n, at, err) < 0) {
+		/* part of it may be there: neither the old header nor the new one */
+		sv_dev_write(q->file, old, n, at, NULL);
+		q->failed = true;
+		return -1;
+	}
+	q->failed = sv_dev_flush(q->file, err) < 0;
+	return q->failed ? -1 : 0;
+}
+
 /* Clears all autoclear features but `keep`. */
 static int keep_features(struct sv_qcow2 *q, uint64_t keep, struct sv_err *err)
 {
@@ -45,8 +65,7 @@ static int keep_features(struct sv_qcow2 *q, uint64_t keep, struct sv_err *err)
 	if (known == q->h.autoclear)
 		return 0;
 	sv_store_be64(bytes, known);
-	if (sv_dev_write(q->file, bytes, sizeof bytes, SV_QCOW2_AT_AUTOCLEAR, err) < 0 ||
-		sv_dev_flush(q->file, err) < 0)
+	if (sv_qcow2_change_header(q, SV_QCOW2_AT_AUTOCLEAR, bytes, sizeof bytes, err) < 0)
 		return -1;
 	q->h.autoclear = known;
 	return 0;
@@ -119,11 +138,18 @@ static int begin(struct sv_qcow2 *q, struct sv_err *err)
 	return see_to_bitmaps(q, err);
 }
 
+int sv_qcow2_check_failed(const struct sv_qcow2 *q, struct sv_err *err)
+{
+	if (!q->failed)
+		return 0;
+	return sv_fail(err, SV_IO, sv_dev_name(q->file),
+		"an earlier write failed: the image takes no more of them");
+}
+
 int sv_qcow2_begin_change(struct sv_qcow2 *q, struct sv_err *err)
 {
-	if (q->failed)
-		return sv_fail(err, SV_IO, sv_dev_name(q->file),
-			"an earlier write failed: the image takes no more of them");
+	if (sv_qcow2_check_failed(q, err) < 0)
+		return -1;
 	if (!q->began && begin(q, err) < 0)
 		return -1;
 	q->began = true;

@@ -56,20 +56,27 @@ static int flush_tables(struct sv_qcow2 *q, struct sv_err *err)
 	return l1 ? write_l1(q, err) : 0;
 }
 
-int sv_qcow2_commit(struct sv_qcow2 *q, struct sv_err *err)
+static int commit(struct sv_qcow2 *q, struct sv_err *err)
 {
-	if (!q->dirty)
-		return 0;
 	if (q->layout.data_file && sv_dev_flush(q->data, err) < 0)
 		return -1;
 	if (sv_qcow2_flush_refs(q, err) < 0 || flush_tables(q, err) < 0 ||
 		sv_qcow2_apply_releases(q, err) < 0)
 		return -1;
 	/* needs no flush: until it is in the file there is a leak */
-	if (sv_qcow2_cache_write(q->cache, SV_QCOW2_REFCOUNTS, err) < 0)
+	return sv_qcow2_cache_write(q->cache, SV_QCOW2_REFCOUNTS, err);
+}
+
+/* After a flush that failed nobody knows what is in the file: nothing more is written. */
+int sv_qcow2_commit(struct sv_qcow2 *q, struct sv_err *err)
+{
+	if (!q->dirty)
+		return 0;
+	if (sv_qcow2_check_failed(q, err) < 0)
 		return -1;
-	q->dirty = false;
-	return 0;
+	q->failed = commit(q, err) < 0;
+	q->dirty = q->failed;
+	return q->failed ? -1 : 0;
 }
 
 int sv_qcow2_commit_when_due(struct sv_qcow2 *q, struct sv_err *err)

@@ -100,8 +100,7 @@ static int write_header(
 	sv_store_be32(bytes + 8, 0); /* no encryption */
 	sv_store_be32(bytes + 12, l1_size);
 	sv_store_be64(bytes + 16, l1_at);
-	if (sv_dev_write(q->file, bytes, sizeof bytes, SV_QCOW2_AT_SIZE, err) < 0 ||
-		sv_dev_flush(q->file, err) < 0)
+	if (sv_qcow2_change_header(q, SV_QCOW2_AT_SIZE, bytes, sizeof bytes, err) < 0)
 		return -1;
 	q->h.size = size;
 	q->h.l1_size = q->l1_size = q->l1_changed_from = l1_size;

@@ -107,8 +107,7 @@ static int switch_header(struct sv_qcow2 *q, const struct relay *r, struct sv_er
 
 	sv_store_be64(bytes, at);
 	sv_store_be32(bytes + 8, (uint32_t)r->n_table);
-	if (sv_dev_write(q->file, bytes, sizeof bytes, SV_QCOW2_AT_REFTABLE, err) < 0 ||
-		sv_dev_flush(q->file, err) < 0)
+	if (sv_qcow2_change_header(q, SV_QCOW2_AT_REFTABLE, bytes, sizeof bytes, err) < 0)
 		return -1;
 	q->h.reftable_at = at;
 	q->h.reftable_clusters = (uint32_t)r->n_table;
