@@ -40,13 +40,16 @@ int sv_image_operand(struct sv_cli *cli, const char *path, const struct sv_words
 	struct sv_allow **ret, struct sv_err *err)
 {
 	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = NULL;
+	sv_autofree char *file = NULL;
+	const char *snapshot;
 
 	if (sv_ends_with_nocase(path, ".vmx")) {
 		sv_fail(err, SV_USAGE, path, "it is a machine's configuration, no disk image");
 		return sv_hint(err, "to see its disks: sharevm show '%s'", path);
 	}
-	if (sv_allow_words(cli, allow_dirs, &allow, err) ||
-		sv_extend_allow_originals(cli->host, path, allow, err))
+	file = sv_image_file_of(cli->host, path, &snapshot, err);
+	if (!file || sv_allow_words(cli, allow_dirs, &allow, err) ||
+		sv_extend_allow_originals(cli->host, file, allow, err))
 		return -1;
 	*ret = SV_STEAL(allow);
 	return 0;

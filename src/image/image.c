@@ -300,27 +300,24 @@ static int open_devices(struct sv_image *img, struct sv_err *err)
 	return img->dev ? 0 : -1;
 }
 
-/*
- * The canonical path of the leaf. Where nothing has that name, and it is IMAGE@SNAPSHOT, the
- * image's, and *ret_snapshot points into the name.
- */
-static char *find_leaf(
-	struct sv_host *host, const char *path, const char **ret_snapshot, struct sv_err *err)
+char *sv_image_file_of(
+	struct sv_host *host, const char *name, const char **ret_snapshot, struct sv_err *err)
 {
-	char *real = sv_host_real_path(host, path, err);
-	const char *sign = strrchr(sv_path_base(path), '@');
+	const char *sign = strrchr(sv_path_base(name), '@');
+	struct sv_err why = SV_ERR_INIT;
+	char *real = sv_host_real_path(host, name, &why);
 	sv_autofree char *image = NULL;
 
-	if (real || *ret_snapshot || !sign || sign == path || !sign[1])
-		return real;
-	image = strndup(path, (size_t)(sign - path));
-	if (!image) {
-		sv_fail_nomem(err);
-		return NULL;
-	}
-	real = sv_host_real_path(host, image, NULL);
+	*ret_snapshot = NULL;
 	if (real)
+		return real;
+	if (sign && sign != sv_path_base(name) && sign[1]) {
+		image = strndup(name, (size_t)(sign - name));
 		*ret_snapshot = sign + 1;
+		real = image ? sv_host_real_path(host, image, NULL) : NULL;
+	}
+	if (!real)
+		sv_err_copy(err, &why);
 	return real;
 }
 
@@ -342,10 +339,12 @@ static int check_alone(
 static int open_chain(struct sv_image *img, const struct sv_image_opts *opts, const char *path,
 	struct sv_err *err)
 {
-	struct sv_link_env env = {
-		img->host, opts->allow, opts->writable, opts->lock, opts->snapshot};
-	char *real = find_leaf(img->host, path, &env.snapshot, err);
+	struct sv_link_env env = {img->host, opts->allow, opts->writable, opts->lock, NULL};
+	char *real = sv_image_file_of(img->host, path, &env.snapshot, err);
 	struct sv_link *leaf;
+
+	if (opts->snapshot)
+		env.snapshot = opts->snapshot;
 
 	if (!real || open_link(&env, real, opts->format, &leaf, err) < 0 ||
 		add_link(img, leaf, err) < 0 || check_alone(leaf, opts, err) < 0)

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "image/image.h"
 #include "vm/vmsd.h"
 
 #include <stdio.h>
@@ -264,8 +265,9 @@ static int refuse_no_disk(const char *path, struct sv_err *err)
 	return 0;
 }
 
-static int open_image(
-	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
+/* `snapshot`: of one inside the image, or NULL. */
+static int open_image(struct sv_host *host, const char *path, const char *snapshot,
+	struct sv_vm **ret, struct sv_err *err)
 {
 	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = NULL;
 	const char *base;
@@ -282,7 +284,8 @@ static int open_image(
 		return sv_fail_nomem(err);
 	vm->n_disks = 1;
 	vm->disks[0].id = strdup("disk0");
-	vm->disks[0].path = strdup(vm->config);
+	vm->disks[0].path =
+		sv_format("%s%s%s", vm->config, snapshot ? "@" : "", snapshot ? snapshot : "");
 	vm->disks[0].as_written = strdup(base);
 	if (!vm->disks[0].id || !vm->disks[0].path || !vm->disks[0].as_written)
 		return sv_fail_nomem(err);
@@ -295,11 +298,15 @@ static int open_image(
 static int open_any(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
 {
-	sv_autofree char *config = NULL;
+	sv_autofree char *config = NULL, *file = NULL;
+	const char *snapshot;
 	struct sv_host_stat st;
 
-	if (sv_host_stat(host, path, &st, err) < 0)
+	file = sv_image_file_of(host, path, &snapshot, err);
+	if (!file || sv_host_stat(host, snapshot ? file : path, &st, err) < 0)
 		return -1;
+	if (snapshot)
+		return open_image(host, file, snapshot, ret, err);
 	if (st.type == SV_HOST_DIR) {
 		config = find_config(host, path, err);
 		return config ? sv_vm_open_config(host, config, ret, err) : -1;
@@ -307,7 +314,7 @@ static int open_any(
 	if (st.type != SV_HOST_FILE)
 		return sv_fail(err, SV_UNSUPPORTED, path, "it is neither a file nor a folder");
 	return sv_ends_with_nocase(path, ".vmx") ? sv_vm_open_config(host, path, ret, err)
-						 : open_image(host, path, ret, err);
+						 : open_image(host, path, NULL, ret, err);
 }
 
 int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
