@@ -39,8 +39,8 @@ void sv_image_close(struct sv_image *img); /* NULL-safe; does not flush */
  * The file of IMAGE or IMAGE@SNAPSHOT, canonical; *ret_snapshot points into `name`, or is NULL.
  * What exists as a whole is an image, whatever signs are in its name. Caller frees.
  */
-char *sv_image_file_of(struct sv_host *host, const char *name, const char **ret_snapshot,
-	struct sv_err *err);
+char *sv_image_file_of(
+	struct sv_host *host, const char *name, const char **ret_snapshot, struct sv_err *err);
 SV_DEFINE_CLEANUP(struct sv_image, sv_image_close)
 
 /* The guest's disk; borrowed: ref it to keep it after the image is closed. */

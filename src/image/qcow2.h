@@ -89,8 +89,11 @@ int sv_qcow2_begin_change(struct sv_qcow2 *q, struct sv_err *err);
 
 /* SV_IO once a write failed that leaves nobody knowing what is in the file. */
 int sv_qcow2_check_failed(const struct sv_qcow2 *q, struct sv_err *err);
-/* Changes a few bytes of the header, within its first sector, and flushes. Where that fails
- * nothing more is written to the image. */
+/* Changes a table that exists. Where that fails the old bytes are put back, so that no entry is
+ * half written, and nothing more is written to the image. */
+int sv_qcow2_change_bytes(
+	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err);
+/* The same for a few bytes of the header's first sector, flushed. */
 int sv_qcow2_change_header(
 	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err);
 /* Says that the bitmaps cannot be trusted any more. */

@@ -9,8 +9,6 @@
 
 #include "base/endian.h"
 
-#include <assert.h>
-
 #define KNOWN_AUTOCLEAR (uint64_t)(SV_QCOW2_BITMAPS | SV_QCOW2_RAW_DATA)
 
 int sv_qcow2_check_writable(const struct sv_qcow2 *q, struct sv_err *err)
@@ -38,20 +36,27 @@ static int check_parent(const struct sv_qcow2 *q, struct sv_err *err)
 		"the disk cannot be written without its backing file");
 }
 
+int sv_qcow2_change_bytes(
+	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err)
+{
+	sv_autofree uint8_t *old = malloc(n);
+
+	if (!old)
+		return sv_fail_nomem(err);
+	if (sv_dev_read(q->file, old, n, at, err) < 0)
+		return -1;
+	if (sv_dev_write(q->file, bytes, n, at, err) == 0)
+		return 0;
+	sv_dev_write(q->file, old, n, at, NULL);
+	q->failed = true;
+	return -1;
+}
+
 int sv_qcow2_change_header(
 	struct sv_qcow2 *q, uint64_t at, const void *bytes, size_t n, struct sv_err *err)
 {
-	uint8_t old[32];
-
-	assert(n <= sizeof old && at + n <= SV_QCOW2_V3_LENGTH);
-	if (sv_dev_read(q->file, old, n, at, err) < 0)
+	if (sv_qcow2_change_bytes(q, at, bytes, n, err) < 0)
 		return -1;
-	if (sv_dev_write(q->file, bytes, n, at, err) < 0) {
-		/* part of it may be there: neither the old header nor the new one */
-		sv_dev_write(q->file, old, n, at, NULL);
-		q->failed = true;
-		return -1;
-	}
 	q->failed = sv_dev_flush(q->file, err) < 0;
 	return q->failed ? -1 : 0;
 }

@@ -43,7 +43,8 @@ static int take_l1_entry(
 {
 	uint64_t table = entry & SV_QCOW2_OFFSET;
 
-	if (entry & ~(SV_QCOW2_OFFSET | SV_QCOW2_COPIED) || table % c->q->cluster ||
+	if (entry & ~(SV_QCOW2_OFFSET | SV_QCOW2_COPIED) || (entry && !table) ||
+		table % c->q->cluster ||
 		!sv_in_range(table, table ? c->q->cluster : 0, c->file_size)) {
 		sv_qcow2_fault(c, at,
 			"an L1 entry is %#llx: no L2 table lies there, the file has %llu bytes",

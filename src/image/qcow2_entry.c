@@ -75,6 +75,8 @@ const char *sv_qcow2_decode(
 	e.has_host = e.host || (l->data_file && e.copied);
 	if (raw.entry & RESERVED)
 		return "its reserved bits are set";
+	if (e.copied && !e.has_host)
+		return "it has the flag \"copied\", but no place";
 	if (e.host & ((UINT64_C(1) << l->cluster_bits) - 1))
 		return "its place is no multiple of the cluster size";
 	fault = decode_bits(l, raw, &e);

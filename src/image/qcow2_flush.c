@@ -36,8 +36,8 @@ static int write_l1(struct sv_qcow2 *q, struct sv_err *err)
 		return sv_fail_nomem(err);
 	for (uint32_t i = 0; i < n; i++)
 		sv_store_be64(bytes + 8 * i, q->l1[from + i]);
-	if (sv_dev_write(q->file, bytes, n * sizeof(uint64_t), q->l1_at + from * UINT64_C(8),
-		    err) < 0)
+	if (sv_qcow2_change_bytes(
+		    q, q->l1_at + from * UINT64_C(8), bytes, n * sizeof(uint64_t), err) < 0)
 		return -1;
 	q->l1_changed_from = q->l1_size;
 	q->l1_changed_to = 0;

@@ -25,7 +25,8 @@ static int table_at(const struct sv_qcow2 *q, uint64_t i, uint64_t *ret, struct 
 {
 	uint64_t entry = q->l1[i], at = entry & SV_QCOW2_OFFSET;
 
-	if (!(entry & ~(SV_QCOW2_OFFSET | SV_QCOW2_COPIED)) && at % q->cluster == 0 &&
+	if (!(entry & ~(SV_QCOW2_OFFSET | SV_QCOW2_COPIED)) && (at || !entry) &&
+		at % q->cluster == 0 &&
 		sv_in_range(at, at ? q->cluster : 0, sv_dev_size(q->file))) {
 		*ret = at;
 		return 0;

@@ -25,8 +25,8 @@ int sv_qcow2_reftable_write(struct sv_qcow2 *q, struct sv_err *err)
 		return sv_fail_nomem(err);
 	for (uint32_t i = 0; i < n; i++)
 		sv_store_be64(bytes + 8 * i, r->table[from + i]);
-	if (sv_dev_write(q->file, bytes, n * sizeof(uint64_t),
-		    q->h.reftable_at + from * UINT64_C(8), err) < 0)
+	if (sv_qcow2_change_bytes(q, q->h.reftable_at + from * UINT64_C(8), bytes,
+		    n * sizeof(uint64_t), err) < 0)
 		return -1;
 	r->changed_from = r->n;
 	r->changed_to = 0;

@@ -31,11 +31,12 @@ int sv_qcow2_own_table(struct sv_qcow2 *q, uint64_t index, struct sv_err *err)
 	uint32_t i = (uint32_t)(index * q->cluster / q->l2_span), n;
 	uint64_t old = q->l1[i] & SV_QCOW2_OFFSET, entry_at, at;
 
-	if (q->l1[i] & SV_QCOW2_COPIED)
-		return 0;
 	/* checks the old one */
-	if (sv_qcow2_entry_at(q, index, &entry_at, &n, err) < 0 ||
-		sv_qcow2_alloc_table(q, 1, &at, err) < 0)
+	if (sv_qcow2_entry_at(q, index, &entry_at, &n, err) < 0)
+		return -1;
+	if (old && q->l1[i] & SV_QCOW2_COPIED)
+		return 0;
+	if (sv_qcow2_alloc_table(q, 1, &at, err) < 0)
 		return -1;
 	if (old && (copy_table(q, old, at, err) < 0 ||
 			   sv_qcow2_release(q, old, q->cluster, err) < 0))

@@ -232,6 +232,8 @@ def images():
     i = plain().finish()
     yield "bad-l1-entry", poked(i, i.l1_at, struct.pack(">Q", 1 << 40)).bytes()
     i = plain().finish()
+    yield "bad-l1-flag", poked(i, i.l1_at, struct.pack(">Q", COPIED)).bytes()
+    i = plain().finish()
     yield "bad-refcount", poked(i, i.block + 8, b"\0\0").bytes()
     i = plain().finish()
     yield "data-over-header", poked(i, i.l1[0] & ~COPIED, struct.pack(">Q", COPIED)).bytes()
