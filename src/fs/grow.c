@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 #include "fs/fs.h"
-#include "fs/ntfs_growth.h"
+#include "fs/ntfs/growth.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * probe is never asked; image.c falls back to it.
  */
 #include "image/driver.h"
-#include "image/qcow2_make.h"
+#include "image/qcow2/make.h"
 
 #include "base/num.h"
 #include "base/str.h"

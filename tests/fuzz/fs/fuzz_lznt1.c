@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* LZNT1: the first two bytes give the size of what is to come out, 0 to 65535. */
-#include "fs/ntfs.h"
+#include "fs/ntfs/ntfs.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  */
 #include "sparse.h"
 
-#include "fs/ntfs.h"
+#include "fs/ntfs/ntfs.h"
 
 #define RECORD   1024
 #define CLUSTERS 100000

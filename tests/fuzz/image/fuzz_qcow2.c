@@ -8,7 +8,7 @@
  * bytes and a length (16 bits each, big-endian), then the bytes. So an image of large clusters
  * is a small input.
  */
-#include "image/qcow2.h"
+#include "image/qcow2/qcow2.h"
 
 #include "base/endian.h"
 

@@ -3,10 +3,10 @@
  * The pure parsers of qcow2: header and extensions, entries of the snapshot table and of the
  * bitmap directory, L2 entries. The input begins with a byte that chooses the parser.
  */
-#include "image/qcow2_bitmap.h"
-#include "image/qcow2_entry.h"
-#include "image/qcow2_header.h"
-#include "image/qcow2_snapshot.h"
+#include "image/qcow2/bitmap.h"
+#include "image/qcow2/entry.h"
+#include "image/qcow2/header.h"
+#include "image/qcow2/snapshot.h"
 
 #include "base/num.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The text descriptor: whatever is read must print to a text that reads to the same. */
-#include "image/vmdk_desc.h"
+#include "image/vmdk/desc.h"
 
 #include <stdlib.h>
 #include <string.h>

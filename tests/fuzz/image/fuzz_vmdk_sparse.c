@@ -4,8 +4,8 @@
  * written, discarded and grown. What the check calls sound must stay sound, and read back as
  * it was written.
  */
-#include "image/vmdk_check.h"
-#include "image/vmdk_sparse.h"
+#include "image/vmdk/check.h"
+#include "image/vmdk/sparse.h"
 
 #include <stdlib.h>
 #include <string.h>

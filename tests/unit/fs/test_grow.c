@@ -4,7 +4,7 @@
 
 #include "base/num.h"
 #include "fs/grow.h"
-#include "fs/ntfs_dev.h"
+#include "ntfs_dev.h"
 
 static const struct sv_fs_grow_opts plain = {0};
 

@@ -3,8 +3,8 @@
 #include "fixture.h"
 
 #include "base/num.h"
-#include "fs/ntfs_check.h"
-#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs/check.h"
+#include "fs/ntfs/raw_disk.h"
 
 static const size_t rooms[] = {2, 3, 5, 16, 1000};
 

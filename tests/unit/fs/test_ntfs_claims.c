@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "unit.h"
 
-#include "fs/ntfs_claims.h"
+#include "fs/ntfs/claims.h"
 
 static void sorts_claims_by_cluster(void **state)
 {

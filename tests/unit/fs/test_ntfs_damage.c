@@ -2,7 +2,7 @@
 /* Hostile and broken volumes: each byte that is changed has its error, code and place. */
 #include "ntfs_judge.h"
 
-#include "fs/ntfs.h"
+#include "fs/ntfs/ntfs.h"
 
 struct victim {
 	struct fixture f;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fixture.h"
 
-#include "fs/ntfs_dev.h"
+#include "ntfs_dev.h"
 
 #include <errno.h>
 

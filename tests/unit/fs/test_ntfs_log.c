@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "base/endian.h"
 #include "base/num.h"
-#include "fs/ntfs_log.h"
-#include "fs/ntfs_raw_record.h"
+#include "fs/ntfs/log.h"
+#include "fs/ntfs/raw_record.h"
 
 #define PAGE   4096
 #define AREA   0x58 /* of the page */

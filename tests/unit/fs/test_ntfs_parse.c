@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/ntfs.h"
+#include "fs/ntfs/ntfs.h"
 
 /* ---- runs ---- */
 

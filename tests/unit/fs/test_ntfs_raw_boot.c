@@ -2,8 +2,8 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/ntfs_raw_boot.h"
-#include "fs/ntfs_raw_disk.h"
+#include "fs/ntfs/raw_boot.h"
+#include "fs/ntfs/raw_disk.h"
 
 /* 100 MiB in clusters of 4 KiB, as mkntfs makes it */
 static struct ntfs_boot sound(void)

@@ -2,9 +2,9 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/ntfs_edit.h"
-#include "fs/ntfs_raw_disk.h"
-#include "fs/ntfs_raw_record.h"
+#include "fs/ntfs/edit.h"
+#include "fs/ntfs/raw_disk.h"
+#include "fs/ntfs/raw_record.h"
 
 #define SIZE 1024
 

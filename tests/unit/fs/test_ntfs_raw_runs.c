@@ -2,8 +2,8 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "fs/ntfs_raw_disk.h"
-#include "fs/ntfs_raw_runs.h"
+#include "fs/ntfs/raw_disk.h"
+#include "fs/ntfs/raw_runs.h"
 
 /* Reads n bytes of mapping pairs on a volume of this many clusters; how many runs. */
 static int read_all(const uint8_t *bytes, size_t n, uint64_t clusters,

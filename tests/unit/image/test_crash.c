@@ -7,8 +7,8 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "image/vmdk_check.h"
-#include "image/vmdk_sparse.h"
+#include "image/vmdk/check.h"
+#include "image/vmdk/sparse.h"
 
 enum { SECTORS = 5000, GRAIN = 65536, SIZE = SECTORS * 512 };
 

@@ -3,7 +3,7 @@
 #include "image/scratch.h"
 
 #include "base/endian.h"
-#include "image/vmdk_header.h"
+#include "image/vmdk/header.h"
 
 #include <pthread.h>
 #include <sys/stat.h>

@@ -6,7 +6,7 @@
  * written, and with the format as VirtualBox's source gives it.
  */
 #include "image/scratch.h"
-#include "image/vdi_format.h"
+#include "image/vdi/format.h"
 
 #include <unistd.h>
 

@@ -7,7 +7,7 @@
  */
 #include "corpus.h"
 #include "image/scratch.h"
-#include "image/vhd_format.h"
+#include "image/vhd/format.h"
 
 #include <unistd.h>
 

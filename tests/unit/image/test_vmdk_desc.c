@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/num.h"
-#include "image/vmdk_desc.h"
+#include "image/vmdk/desc.h"
 
 #define HEAD                                                                                   \
 	"# Disk DescriptorFile\n"                                                              \

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Checking a VDI: every entry of the map names a place in the file that no other entry names,
+ * and the header counts as many blocks as are in use. Places that nothing names are leaks.
+ */
+#include "image/vdi/vdi.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct look {
+	const char *path;
+	struct sv_vdi *v;
+	struct sv_image_faults *faults;
+	uint8_t *seen; /* a bit per place */
+	uint64_t used;
+};
+
+__attribute__((format(printf, 4, 5))) static void report(
+	const struct look *k, bool leak, uint64_t at, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (leak)
+		k->faults->leaks++;
+	else
+		k->faults->errors++;
+	if (!k->faults->report)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	k->faults->report(k->faults->user, leak, k->path, at, text);
+}
+
+static void check_entry(struct look *k, uint64_t i)
+{
+	struct sv_vdi *v = k->v;
+	uint64_t at = v->header.map_at + i * 4, block = v->header.block_size;
+	uint64_t n = SV_MIN(block, v->header.size - i * block);
+	uint32_t place = v->map[i];
+
+	if (!sv_vdi_is_place(place))
+		return;
+	if (place >= SV_VDI_BLOCKS_MAX ||
+		!sv_in_range(sv_vdi_place_at(v, place), n, sv_dev_size(v->file))) {
+		report(k, false, at, "block %llu is at place %u, outside the file",
+			(unsigned long long)i, place);
+		return;
+	}
+	if (k->seen[place / 8] >> (place % 8) & 1)
+		report(k, false, at, "block %llu is at place %u, and another block is too",
+			(unsigned long long)i, place);
+	else
+		k->used++;
+	k->seen[place / 8] |= (uint8_t)(1 << place % 8);
+}
+
+static void check_count(struct look *k)
+{
+	const uint64_t at = offsetof(struct sv_vdi_disk_header, n_allocated);
+	struct sv_vdi *v = k->v;
+
+	if (v->count < v->next)
+		report(k, false, at,
+			"the header counts %u blocks, the last in use is number %u", v->count,
+			v->next);
+	for (uint64_t i = k->used; i < v->count && v->count <= v->header.n_blocks; i++)
+		report(k, true, at, "nothing points to one of %u blocks", v->count);
+	if (v->count > v->header.n_blocks)
+		report(k, false, at, "the header counts %u blocks, the disk has %llu", v->count,
+			(unsigned long long)v->header.n_blocks);
+}
+
+static int check_map(struct look *k, struct sv_job *job, struct sv_err *err)
+{
+	k->seen = calloc(SV_VDI_BLOCKS_MAX / 8, 1);
+	if (!k->seen)
+		return sv_fail_nomem(err);
+	for (uint64_t i = 0; i < k->v->header.n_blocks; i++) {
+		if (i % 65536 == 0 && sv_job_check(job, err) < 0)
+			return -1;
+		check_entry(k, i);
+	}
+	check_count(k);
+	return 0;
+}
+
+int sv_vdi_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
+	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err)
+{
+	struct look k = {.path = path, .faults = faults};
+	int rc;
+
+	(void)env;
+	if (sv_vdi_load(file, false, &k.v, err) < 0)
+		return -1;
+	rc = check_map(&k, job, err);
+	free(k.seen);
+	sv_vdi_close(&k.v->link);
+	return rc;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Reading hosted sparse extents ("Virtual Disk Format 5.0", section "Hosted Sparse Extents").
+ * A directory entry is the sector of a grain table, a table entry the sector of a grain: 0 is
+ * a table or grain that does not exist, and 1 is a grain of zeros where the header says so.
+ */
+#include "image/vmdk/sparse.h"
+
+#include "base/endian.h"
+#include "base/num.h"
+
+#include <string.h>
+
+/* Loads a directory; *ret has n_tables entries in host order. */
+static int load_directory(
+	struct sv_vmdk_sparse *s, uint64_t sector, uint32_t **ret, struct sv_err *err)
+{
+	size_t n = (size_t)s->n_tables; /* at most SV_VMDK_GD_MAX, and it lies in the file */
+	sv_autofree uint32_t *gd = malloc(n * sizeof *gd);
+
+	if (!gd)
+		return sv_fail_nomem(err);
+	if (sv_dev_read(s->file, gd, n * sizeof *gd, sector * SV_SECTOR, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		gd[i] = sv_load_le32(&gd[i]);
+	*ret = SV_STEAL(gd);
+	return 0;
+}
+
+static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
+{
+	if (s->h.version < 3)
+		return 0;
+	sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 4,
+		"extent version 3 (changed block tracking) is only read, not written");
+	return sv_hint(err, "make an independent copy, or convert the disk with qemu-img");
+}
+
+static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
+{
+	uint8_t head[SV_VMDK_HEADER_SIZE];
+	uint64_t size = sv_dev_size(s->file);
+	size_t n = SV_MIN(size, sizeof head);
+
+	if (sv_dev_read(s->file, head, n, 0, err) < 0)
+		return -1;
+	if (sv_vmdk_header_parse(head, n, size, &s->h, err) < 0)
+		return sv_err_path(err, sv_dev_name(s->file));
+	s->grain_bytes = s->h.grain * SV_SECTOR;
+	s->table_span = s->grain_bytes * SV_VMDK_GTES;
+	s->n_tables = sv_vmdk_tables(s->h.capacity, s->h.grain);
+	if (load_directory(s, s->h.gd_at, &s->gd, err) < 0)
+		return -1;
+	if (!writable)
+		return 0;
+	s->next = sv_align_up(size, s->grain_bytes);
+	if (check_writable(s, err) < 0)
+		return -1;
+	return s->h.rgd_at ? load_directory(s, s->h.rgd_at, &s->rgd, err) : 0;
+}
+
+struct sv_vmdk_sparse *sv_vmdk_sparse_open(struct sv_dev *file, struct sv_vmdk_tables *tables,
+	uint32_t id, bool writable, struct sv_err *err)
+{
+	struct sv_vmdk_sparse *s = calloc(1, sizeof *s);
+
+	if (!s) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	s->file = sv_dev_ref(file);
+	s->tables = tables;
+	s->id = id;
+	if (load(s, writable, err) < 0) {
+		sv_vmdk_sparse_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void sv_vmdk_sparse_close(struct sv_vmdk_sparse *s)
+{
+	if (!s)
+		return;
+	sv_dev_close(s->file);
+	free(s->gd);
+	free(s->rgd);
+	free(s);
+}
+
+/* ---- map ---- */
+
+/* Tables from `table` on that do not exist; guest bytes up to the end of the last. */
+static uint64_t missing_tables(
+	const struct sv_vmdk_sparse *s, uint64_t table, uint64_t off, uint64_t max)
+{
+	uint64_t end = table + 1;
+
+	while (end < s->n_tables && !s->gd[end] && end * s->table_span - off < max)
+		end++;
+	return SV_MIN(max, end * s->table_span - off);
+}
+
+/*
+ * Whole tables from `table` on that lie in a hole of the file: all their entries are 0. This
+ * is what makes a walk over a large empty disk cheap. *ret is 0 where the first does not.
+ */
+static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off, uint64_t max,
+	uint64_t *ret, struct sv_err *err)
+{
+	const uint64_t table_bytes = SV_VMDK_GTES * 4;
+	uint64_t at = s->gd[table] * SV_SECTOR, end = table;
+	struct sv_extent e;
+
+	*ret = 0;
+	if (sv_vmdk_tables_held(s->tables, s->id, table))
+		return 0;
+	if (sv_dev_extent(s->file, at, UINT64_MAX, &e, err) < 0)
+		return -1;
+	if (e.kind != SV_EXTENT_HOLE)
+		return 0;
+	while (end < s->n_tables &&
+		s->gd[end] * SV_SECTOR == at + (end - table) * table_bytes &&
+		(end - table + 1) * table_bytes <= e.length &&
+		!sv_vmdk_tables_held(s->tables, s->id, end))
+		end++;
+	if (end > table)
+		*ret = SV_MIN(max, end * s->table_span - off);
+	return 0;
+}
+
+int sv_vmdk_sparse_check_table(
+	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err)
+{
+	uint32_t sector = redundant ? s->rgd[table] : s->gd[table];
+	uint64_t directory = redundant ? s->h.rgd_at : s->h.gd_at;
+
+	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->file)))
+		return 0;
+	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
+		directory * SV_SECTOR + table * 4,
+		"%sgrain directory entry %llu is sector %u, the file has %llu",
+		redundant ? "redundant " : "", (unsigned long long)table, sector,
+		(unsigned long long)(sv_dev_size(s->file) / SV_SECTOR));
+}
+
+static enum sv_run_kind kind_of(const struct sv_vmdk_sparse *s, uint32_t entry)
+{
+	if (!entry)
+		return SV_RUN_ABSENT;
+	return entry == 1 && (s->h.flags & SV_VMDK_FLAG_ZEROED) ? SV_RUN_ZERO : SV_RUN_DATA;
+}
+
+/* How many of the entries continue the first: the same kind, and data without a gap. */
+static unsigned same_entries(
+	const struct sv_vmdk_sparse *s, const uint32_t *entries, unsigned n)
+{
+	enum sv_run_kind kind = kind_of(s, entries[0]);
+	unsigned i = 1;
+
+	while (i < n && kind_of(s, entries[i]) == kind &&
+		(kind != SV_RUN_DATA || entries[i] == entries[0] + i * s->h.grain))
+		i++;
+	return i;
+}
+
+/* The data's place; grains that the file does not hold are left out, the first must be. */
+static int place_data(struct sv_vmdk_sparse *s, uint64_t table, unsigned first, uint32_t entry,
+	uint64_t within, struct sv_run *run, struct sv_err *err)
+{
+	uint64_t at = entry * SV_SECTOR + within, size = sv_dev_size(s->file);
+	uint64_t in_grain = SV_MIN(run->length, s->grain_bytes - within);
+
+	if (entry > 1 && sv_in_range(at, in_grain, size)) {
+		run->host_offset = at;
+		run->dev = s->file;
+		run->length = SV_MIN(run->length, size - at);
+		return 0;
+	}
+	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
+		s->gd[table] * SV_SECTOR + first * 4,
+		"a grain is said to be at sector %u, the file has %llu sectors", entry,
+		(unsigned long long)(size / SV_SECTOR));
+}
+
+/* Where the host stores nothing for a grain it reads as zeros. */
+static int look_for_hole(struct sv_run *run, struct sv_err *err)
+{
+	struct sv_extent e;
+
+	if (sv_dev_extent(run->dev, run->host_offset, run->length, &e, err) < 0)
+		return -1;
+	run->length = e.length;
+	if (e.kind != SV_EXTENT_DATA)
+		run->kind = SV_RUN_ZERO;
+	return 0;
+}
+
+int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, bool holes,
+	struct sv_run *ret, struct sv_err *err)
+{
+	uint64_t table = off / s->table_span, in_table = off % s->table_span;
+	uint64_t within = off % s->grain_bytes, empty = 0;
+	unsigned first = (unsigned)(in_table / s->grain_bytes), n;
+	uint32_t entries[SV_VMDK_GTES];
+	struct sv_run run = {.kind = SV_RUN_ABSENT, .host_offset = SV_NO_HOST_OFFSET};
+
+	if (!s->gd[table]) {
+		run.length = missing_tables(s, table, off, max);
+		*ret = run;
+		return 0;
+	}
+	if (sv_vmdk_sparse_check_table(s, table, false, err) < 0)
+		return -1;
+	if (holes && max > s->table_span && tables_in_hole(s, table, off, max, &empty, err) < 0)
+		return -1;
+	if (empty) {
+		run.length = empty;
+		*ret = run;
+		return 0;
+	}
+	max = SV_MIN(max, s->table_span - in_table);
+	n = (unsigned)sv_div_up(within + max, s->grain_bytes);
+	if (sv_vmdk_tables_get(s->tables, s->file, s->id, table, s->gd[table] * SV_SECTOR,
+		    first, n, entries, err) < 0)
+		return -1;
+	n = same_entries(s, entries, n);
+	run.kind = kind_of(s, entries[0]);
+	run.length = SV_MIN(max, n * s->grain_bytes - within);
+	if (run.kind == SV_RUN_DATA &&
+		(place_data(s, table, first, entries[0], within, &run, err) < 0 ||
+			(holes && look_for_hole(&run, err) < 0)))
+		return -1;
+	*ret = run;
+	return 0;
+}
+
+uint64_t sv_vmdk_sparse_allocated(const struct sv_vmdk_sparse *s)
+{
+	uint64_t size = sv_dev_size(s->file), from = s->h.overhead * SV_SECTOR;
+	uint64_t copies = s->h.rgd_at ? 2 : 1, tables;
+
+	if (s->h.overhead > UINT64_MAX / SV_SECTOR || from >= size)
+		return 0;
+	/* tables that a grow has laid behind the grains are not data */
+	tables = s->h.gd_at >= s->h.overhead
+			 ? copies *
+				   (sv_vmdk_directory_sectors(s->n_tables) +
+					   s->n_tables * SV_VMDK_GT_SECTORS) *
+				   SV_SECTOR
+			 : 0;
+	size -= from;
+	size = size > tables ? size - tables : 0;
+	return SV_MIN(size, s->h.capacity * SV_SECTOR);
+}
