@@ -218,6 +218,10 @@ static int enter(void *user, const struct sv_tree_item *item, struct sv_err *err
 		return copy_file(k, name, item, err) ? -1 : SV_TREE_SKIP;
 	case SV_FS_SYMLINK:
 		return copy_link(k, name, item, err) ? -1 : SV_TREE_SKIP;
+	case SV_FS_CHAR:
+	case SV_FS_BLOCK:
+	case SV_FS_FIFO:
+	case SV_FS_SOCKET:
 	case SV_FS_OTHER:
 		break;
 	}

@@ -61,6 +61,14 @@ const char *sv_type_word(enum sv_fs_type type)
 		return "dir";
 	case SV_FS_SYMLINK:
 		return "symlink";
+	case SV_FS_CHAR:
+		return "char";
+	case SV_FS_BLOCK:
+		return "block";
+	case SV_FS_FIFO:
+		return "fifo";
+	case SV_FS_SOCKET:
+		return "socket";
 	case SV_FS_OTHER:
 		break;
 	}
@@ -90,20 +98,38 @@ static char type_letter(enum sv_fs_type type)
 	static const char letters[] = {[SV_FS_FILE] = '-',
 		[SV_FS_DIR] = 'd',
 		[SV_FS_SYMLINK] = 'l',
+		[SV_FS_CHAR] = 'c',
+		[SV_FS_BLOCK] = 'b',
+		[SV_FS_FIFO] = 'p',
+		[SV_FS_SOCKET] = 's',
 		[SV_FS_OTHER] = '?'};
 
 	return letters[type];
 }
 
+/* "rwxr-xr-x", with set-id and sticky bits as ls(1) shows them. */
+static void put_permissions(uint32_t mode, char *p)
+{
+	static const char all[] = "rwxrwxrwx", special[] = "sst";
+
+	for (unsigned i = 0; i < 9; i++)
+		p[i] = mode & (0400u >> i) ? all[i] : '-';
+	for (unsigned i = 0; i < 3; i++) {
+		char *x = p + 3 * i + 2;
+
+		if (mode & (04000u >> i))
+			*x = (char)(*x == 'x' ? special[i] : special[i] - 'a' + 'A');
+	}
+}
+
 const char *sv_mode_text(const struct sv_fs_stat *st, char buf[SV_MODE_TEXT])
 {
-	static const char all[] = "rwxrwxrwx";
 	size_t n = 0;
 
 	buf[n++] = type_letter(st->type);
-	if (st->mode) {
-		for (unsigned i = 0; i < 9; i++)
-			buf[n++] = st->mode & (0400u >> i) ? all[i] : '-';
+	if (st->mode || st->owned) {
+		put_permissions(st->mode, buf + n);
+		n += 9;
 	} else {
 		for (size_t i = 0; i < SV_ARRAY_LEN(attributes); i++)
 			if (attributes[i].letter)

@@ -26,6 +26,9 @@ struct sv_fs_driver {
 	/* NULL: there are none */
 	int (*streams)(struct sv_fs *fs, uint64_t ino, sv_fs_stream_fn fn, void *user,
 		struct sv_err *err);
+	/* NULL: there are none */
+	int (*xattrs)(struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user,
+		struct sv_err *err);
 	char *(*readlink)(struct sv_fs *fs, uint64_t ino, struct sv_err *err);
 	int (*extents)(struct sv_fs *fs, uint64_t ino, sv_fs_extent_fn fn, void *user,
 		struct sv_err *err);

@@ -133,6 +133,12 @@ int sv_fs_streams(
 	return fs->driver->streams ? fs->driver->streams(fs, ino, fn, user, err) : 0;
 }
 
+int sv_fs_xattrs(
+	struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user, struct sv_err *err)
+{
+	return fs->driver->xattrs ? fs->driver->xattrs(fs, ino, fn, user, err) : 0;
+}
+
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err)
 {
 	return fs->driver->readlink(fs, ino, err);

@@ -12,7 +12,16 @@
 
 struct sv_fs;
 
-enum sv_fs_type { SV_FS_FILE, SV_FS_DIR, SV_FS_SYMLINK, SV_FS_OTHER };
+enum sv_fs_type {
+	SV_FS_FILE,
+	SV_FS_DIR,
+	SV_FS_SYMLINK,
+	SV_FS_CHAR,
+	SV_FS_BLOCK,
+	SV_FS_FIFO,
+	SV_FS_SOCKET,
+	SV_FS_OTHER, /* something that has no content to copy: NTFS reparse points of others */
+};
 
 struct sv_fs_time {
 	int64_t sec; /* since 1970, UTC */
@@ -25,8 +34,11 @@ struct sv_fs_stat {
 	uint64_t size;
 	uint64_t allocated;
 	struct sv_fs_time mtime, atime, ctime, born;
-	uint32_t mode;       /* POSIX permission bits; 0 where there are none */
-	uint32_t attributes; /* Windows FILE_ATTRIBUTE_*; 0 where there are none */
+	uint32_t mode; /* POSIX permission bits, 07777; 0 where there are none */
+	bool owned;    /* uid and gid mean something: a Unix file system */
+	uint32_t uid, gid;
+	uint32_t dev_major, dev_minor; /* of the device that a CHAR or BLOCK node names */
+	uint32_t attributes;           /* Windows FILE_ATTRIBUTE_*; 0 where there are none */
 	uint32_t nlink;
 	uint32_t reparse_tag; /* NTFS; 0 for none */
 	bool sparse, compressed, encrypted;
@@ -84,6 +96,12 @@ int sv_fs_read(struct sv_fs *fs, uint64_t ino, const char *stream, void *buf, si
 typedef int (*sv_fs_stream_fn)(void *user, const char *name, uint64_t size);
 int sv_fs_streams(
 	struct sv_fs *fs, uint64_t ino, sv_fs_stream_fn fn, void *user, struct sv_err *err);
+
+/* Extended attributes by their whole names ("user.x", "security.capability",
+ * "system.posix_acl_access" in the form that getxattr(2) gives it). */
+typedef int (*sv_fs_xattr_fn)(void *user, const char *name, const void *value, size_t n);
+int sv_fs_xattrs(
+	struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user, struct sv_err *err);
 
 /* The target of a symlink or junction as the guest wrote it, with '/' . Caller frees. */
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err);

@@ -157,10 +157,13 @@ enum sv_fs_type sv_ntfs_type_of(uint32_t tag, bool is_dir)
 	case NTFS_TAG_WSL_LINK:
 		return SV_FS_SYMLINK;
 	case NTFS_TAG_WSL_SOCKET:
+		return SV_FS_SOCKET;
 	case NTFS_TAG_WSL_FIFO:
+		return SV_FS_FIFO;
 	case NTFS_TAG_WSL_CHAR:
+		return SV_FS_CHAR;
 	case NTFS_TAG_WSL_BLOCK:
-		return SV_FS_OTHER;
+		return SV_FS_BLOCK;
 	default:
 		return is_dir ? SV_FS_DIR : SV_FS_FILE;
 	}
