@@ -10,8 +10,6 @@
 # OUT/mbr.img   440 bytes for the start of the disk     OUT/on-c/     to copy to the root of C:
 # OUT/core.img  for sector 1 and on, below 1 MiB
 #
-# The kernel is that of this machine where it is Debian's, else the package is fetched (not
-# installed: that would change what this machine boots).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -31,67 +29,8 @@ die() {
 	exit 1
 }
 
-# Sets kernel, release, modules (the folder that holds lib/modules).
-find_kernel() {
-	local image
-	for image in /boot/vmlinuz-*-cloud-amd64 /boot/vmlinuz-*[0-9]-amd64; do
-		release=${image#/boot/vmlinuz-}
-		if [ -r "$image" ] && [ -f "/lib/modules/$release/modules.dep" ]; then
-			kernel=$image modules=
-			return
-		fi
-	done
-	fetch_kernel
-}
-
-fetch_kernel() {
-	local package
-	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
-	[ -n "$package" ] || die "no Debian kernel on this machine, and apt knows none to fetch"
-	(cd "$work" && apt-get -q download "$package" >/dev/null) || die "cannot fetch $package"
-	dpkg-deb -x "$work"/linux-image-*.deb "$work/kernel"
-	kernel=$(echo "$work"/kernel/boot/vmlinuz-*)
-	release=${kernel##*/vmlinuz-}
-	modules=$work/kernel
-	[ -d "$modules/lib/modules" ] || modules=$work/kernel/usr
-	depmod -b "$modules" "$release"
-}
-
-# The module and what it needs, last first, as modules.dep tells.
-files_of_module() {
-	awk -v want="/$1.ko" -F': *' '
-		{ path = $1; sub(/\.(xz|zst|gz)$/, "", path) }
-		substr(path, length(path) - length(want) + 1) == want { print $2; print $1 }' \
-		"$modules/lib/modules/$release/modules.dep" | tr ' ' '\n' | awk 'NF' |
-		awk '{ line[NR] = $0 } END { for (i = NR - 1; i > 0; i--) print line[i]; print line[NR] }'
-}
-
-add_modules() {
-	local name path
-	for name in ata_piix sd_mod fuse; do
-		for path in $(files_of_module "$name"); do
-			path=$modules/lib/modules/$release/$path
-			case $path in
-			*.xz) xz -dc "$path" >"$root/modules/$(basename "$path" .xz)" ;;
-			*.zst) zstd -qdc "$path" >"$root/modules/$(basename "$path" .zst)" ;;
-			*) cp "$path" "$root/modules/" ;;
-			esac
-			path=${path##*/}
-			echo "${path%%.ko*}.ko" >>"$root/modules/order"
-		done
-	done
-}
-
-add_program() { # PATH: with the libraries that it loads
-	local library
-	cp "$1" "$root/bin/"
-	chmod 755 "$root/bin/${1##*/}"
-	for library in $(ldd "$1" | grep -o '/[^ ]*'); do
-		mkdir -p "$root$(dirname "$library")"
-		cp -L "$library" "$root$library"
-	done
-}
+# shellcheck source=tools/initrd.sh
+. "$(dirname "${BASH_SOURCE[0]}")/initrd.sh"
 
 write_init() {
 	cat >"$root/init" <<-'END'
@@ -131,14 +70,11 @@ write_init() {
 }
 
 make_initrd() {
-	root=$work/root
-	mkdir -p "$root"/{bin,dev,proc,sys,modules,tmp}
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	ldd "$root/bin/busybox" >/dev/null 2>&1 && die "busybox is not static; install busybox-static"
-	add_modules
+	make_root
+	add_modules ata_piix sd_mod fuse
 	add_program "$(command -v ntfs-3g)"
 	write_init
-	(cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc --quiet | gzip -1) >"$1"
+	pack_root >"$1"
 }
 
 # Some files that nobody changes later, and with plain names: busybox reads the list.
