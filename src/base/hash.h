@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Digests: SHA-256 through OpenSSL (SHA-NI), CRC-32 as GPT uses it; random bytes. */
+/* Digests: SHA-256 through OpenSSL (SHA-NI), CRC-32 as GPT uses it, CRC-32C; random bytes. */
 #ifndef SV_BASE_HASH_H
 #define SV_BASE_HASH_H
 
@@ -34,5 +34,11 @@ int sv_random(void *ret, size_t n, struct sv_err *err);
 
 /* CRC-32 (IEEE 802.3, reflected), as in UEFI 2.10 section 4.2. Begin with crc 0. */
 uint32_t sv_crc32(uint32_t crc, const void *bytes, size_t n);
+
+/* CRC-32C (Castagnoli), as in ext4, XFS, btrfs and VHDX. Begin with crc 0; where a format does
+ * without the inversion at both ends (ext4's seeds), it is ~sv_crc32c(~seed, ...). */
+uint32_t sv_crc32c(uint32_t crc, const void *bytes, size_t n);
+/* The same where the processor has no instruction for it; for the tests. */
+uint32_t sv_crc32c_portable(uint32_t crc, const void *bytes, size_t n);
 
 #endif
