@@ -22,8 +22,8 @@ struct check {
 	const char *path;
 	struct sv_image_faults *faults;
 	struct sv_job *job;
-	uint32_t *rgd; /* NULL: no redundant directory */
-	uint64_t size; /* of the file, in sectors, cut */
+	struct sv_vmdk_directory *rgd; /* NULL: no redundant directory */
+	uint64_t size;                 /* of the file, in sectors, cut */
 	uint64_t n_grains;
 	uint64_t errors_before;
 	/* second walk; sectors */
@@ -79,7 +79,7 @@ static bool too_many(const struct check *c)
 static void check_entry(struct check *c, uint64_t table, unsigned i, uint32_t entry)
 {
 	uint64_t g = table * SV_VMDK_GTES + i;
-	uint64_t at = c->s->gd[table] * SV_SECTOR + i * UINT64_C(4);
+	uint64_t at = c->s->gd->entries[table] * SV_SECTOR + i * UINT64_C(4);
 
 	if (!is_data(c, entry))
 		return;
@@ -104,12 +104,13 @@ static int compare_copies(
 	uint32_t copy[SV_VMDK_GTES];
 	bool empty;
 
-	if (read_table(c, c->rgd[table], copy, &empty, err) < 0)
+	if (read_table(c, c->rgd->entries[table], copy, &empty, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < SV_VMDK_GTES; i++) {
 		if (copy[i] == entries[i])
 			continue;
-		sv_vmdk_fault(c->faults, c->path, c->rgd[table] * SV_SECTOR + i * UINT64_C(4),
+		sv_vmdk_fault(c->faults, c->path,
+			c->rgd->entries[table] * SV_SECTOR + i * UINT64_C(4),
 			"the redundant copy of grain table %llu says %u, the table %u",
 			(unsigned long long)table, copy[i], entries[i]);
 		break; /* one report for each table */
@@ -129,7 +130,7 @@ static void check_directory_entry(
 
 static int check_table(struct check *c, uint64_t table, struct sv_err *err)
 {
-	uint32_t sector = c->s->gd[table], copy = c->rgd ? c->rgd[table] : 0;
+	uint32_t sector = c->s->gd->entries[table], copy = c->rgd ? c->rgd->entries[table] : 0;
 	uint32_t entries[SV_VMDK_GTES];
 	bool empty;
 
@@ -213,13 +214,13 @@ static int compare_sectors(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static size_t collect(const struct check *c, const uint32_t *gd, uint32_t *out)
+static size_t collect(const struct check *c, const struct sv_vmdk_directory *gd, uint32_t *out)
 {
 	size_t n = 0;
 
 	for (uint64_t t = 0; gd && t < c->s->n_tables; t++) {
-		if (table_fits(c, gd[t]))
-			out[n++] = gd[t];
+		if (table_fits(c, gd->entries[t]))
+			out[n++] = gd->entries[t];
 	}
 	return n;
 }
@@ -285,7 +286,8 @@ static void mark_grain(struct check *c, uint64_t table, unsigned i, uint32_t ent
 		return;
 	/* in the window where it begins, so that it is told once */
 	if (entry >= c->window && entry < c->window_end)
-		sv_vmdk_fault(c->faults, c->path, c->s->gd[table] * SV_SECTOR + i * UINT64_C(4),
+		sv_vmdk_fault(c->faults, c->path,
+			c->s->gd->entries[table] * SV_SECTOR + i * UINT64_C(4),
 			"grain %llu at sector %u overlaps another grain", (unsigned long long)g,
 			entry);
 }
@@ -296,10 +298,10 @@ static int mark_grains(struct check *c, struct sv_err *err)
 	bool empty;
 
 	for (uint64_t t = 0; t < c->s->n_tables && !too_many(c); t++) {
-		if (!table_fits(c, c->s->gd[t]))
+		if (!table_fits(c, c->s->gd->entries[t]))
 			continue;
 		if (sv_job_check(c->job, err) < 0 ||
-			read_table(c, c->s->gd[t], entries, &empty, err) < 0)
+			read_table(c, c->s->gd->entries[t], entries, &empty, err) < 0)
 			return -1;
 		for (unsigned i = 0; i < SV_VMDK_GTES && !empty; i++)
 			mark_grain(c, t, i, entries[i]);
@@ -322,13 +324,13 @@ static void mark_metadata(struct check *c, uint64_t sector, uint64_t n, const ch
 	mark(c, c->used, sector, n);
 }
 
-static void mark_directory(
-	struct check *c, uint64_t at, const uint32_t *gd, const char *what, const char *table)
+static void mark_directory(struct check *c, uint64_t at, const struct sv_vmdk_directory *gd,
+	const char *what, const char *table)
 {
 	mark_metadata(c, at, sv_vmdk_directory_sectors(c->s->n_tables), what);
 	for (uint64_t t = 0; t < c->s->n_tables; t++) {
-		if (table_fits(c, gd[t]))
-			mark_metadata(c, gd[t], SV_VMDK_GT_SECTORS, table);
+		if (table_fits(c, gd->entries[t]))
+			mark_metadata(c, gd->entries[t], SV_VMDK_GT_SECTORS, table);
 	}
 }
 
@@ -410,19 +412,16 @@ static int second_walk(struct check *c, struct sv_err *err)
 
 /* ---- */
 
-static int load_redundant(struct check *c, struct sv_err *err)
+static int load_directories(struct check *c, struct sv_err *err)
 {
-	size_t n = (size_t)c->s->n_tables;
+	struct sv_vmdk_sparse *s = c->s;
 
-	c->rgd = malloc(n * sizeof *c->rgd);
-	if (!c->rgd)
-		return sv_fail_nomem(err);
-	if (sv_dev_read(c->s->file, c->rgd, n * sizeof *c->rgd, c->s->h.rgd_at * SV_SECTOR,
-		    err) < 0)
+	if (sv_vmdk_directory_need_all(s->gd, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		c->rgd[i] = sv_load_le32(&c->rgd[i]);
-	return 0;
+	if (!s->h.rgd_at)
+		return 0;
+	c->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, err);
+	return c->rgd ? sv_vmdk_directory_need_all(c->rgd, err) : -1;
 }
 
 int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
@@ -440,14 +439,14 @@ int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 	};
 	int rc;
 
-	rc = s->h.rgd_at ? load_redundant(&c, err) : 0;
+	rc = load_directories(&c, err);
 	if (!rc)
 		rc = first_walk(&c, err);
 	if (!rc)
 		rc = check_metadata(&c, err);
 	if (!rc)
 		rc = second_walk(&c, err);
-	free(c.rgd);
+	sv_vmdk_directory_free(c.rgd);
 	if (!rc && too_many(&c))
 		sv_vmdk_fault(
 			faults, path, 0, "more than %d errors: the check ended", ERRORS_MAX);

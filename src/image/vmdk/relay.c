@@ -27,12 +27,12 @@ static uint64_t copy_sectors(uint64_t tables)
 	return sv_vmdk_directory_sectors(tables) + tables * SV_VMDK_GT_SECTORS;
 }
 
-static bool follows(const uint32_t *gd, uint64_t at, uint64_t n)
+static bool follows(const struct sv_vmdk_directory *gd, uint64_t at)
 {
-	uint64_t first = at + sv_vmdk_directory_sectors(n);
+	uint64_t first = at + sv_vmdk_directory_sectors(gd->n);
 
-	for (uint64_t i = 0; i < n; i++) {
-		if (gd[i] != first + i * SV_VMDK_GT_SECTORS)
+	for (uint64_t i = 0; i < gd->n; i++) {
+		if (gd->entries[i] != first + i * SV_VMDK_GT_SECTORS)
 			return false;
 	}
 	return true;
@@ -42,9 +42,8 @@ static void find_old(const struct sv_vmdk_sparse *s, struct relay *r)
 {
 	uint64_t copy = copy_sectors(s->n_tables);
 
-	if (!s->rgd || s->h.gd_at != s->h.rgd_at + copy ||
-		!follows(s->rgd, s->h.rgd_at, s->n_tables) ||
-		!follows(s->gd, s->h.gd_at, s->n_tables))
+	if (!s->rgd || s->h.gd_at != s->h.rgd_at + copy || !follows(s->rgd, s->h.rgd_at) ||
+		!follows(s->gd, s->h.gd_at))
 		return;
 	r->old_at = s->h.rgd_at * SV_SECTOR;
 	r->old_len = 2 * copy * SV_SECTOR;
@@ -122,8 +121,8 @@ static int read_table(struct sv_vmdk_sparse *s, uint64_t table, uint32_t entries
 {
 	if (sv_vmdk_sparse_check_table(s, table, false, err) < 0)
 		return -1;
-	return sv_vmdk_tables_get(s->tables, s->file, s->id, table, s->gd[table] * SV_SECTOR, 0,
-		SV_VMDK_GTES, entries, err);
+	return sv_vmdk_tables_get(s->tables, s->file, s->id, table,
+		s->gd->entries[table] * SV_SECTOR, 0, SV_VMDK_GTES, entries, err);
 }
 
 static int write_table(
@@ -142,19 +141,19 @@ static int clear_last_table(struct sv_vmdk_sparse *s, struct sv_err *err)
 	uint64_t last = s->n_tables - 1;
 	uint32_t entries[SV_VMDK_GTES];
 
-	if (!s->gd[last])
+	if (!s->gd->entries[last])
 		return 0;
 	if (read_table(s, last, entries, err) < 0)
 		return -1;
 	if (!clear_entries(s, last, entries))
 		return 0;
-	if (write_table(s, s->gd[last], entries, err) < 0)
+	if (write_table(s, s->gd->entries[last], entries, err) < 0)
 		return -1;
-	if (!s->rgd || !s->rgd[last])
+	if (!s->rgd || !s->rgd->entries[last])
 		return 0;
 	return sv_vmdk_sparse_check_table(s, last, true, err) < 0
 		       ? -1
-		       : write_table(s, s->rgd[last], entries, err);
+		       : write_table(s, s->rgd->entries[last], entries, err);
 }
 
 /* ---- moving the tables ---- */
@@ -177,7 +176,7 @@ static int move_table(
 	uint64_t at = sv_vmdk_directory_sectors(r->tables) + table * SV_VMDK_GT_SECTORS;
 	uint32_t entries[SV_VMDK_GTES];
 
-	if (!s->gd[table])
+	if (!s->gd->entries[table])
 		return 0;
 	if (read_table(s, table, entries, err) < 0)
 		return -1;
@@ -255,8 +254,8 @@ static int reload(struct sv_vmdk_sparse *s, struct sv_err *err)
 	again->below = s->below;
 	again->start = s->start;
 	sv_dev_close(s->file);
-	free(s->gd);
-	free(s->rgd);
+	sv_vmdk_directory_free(s->gd);
+	sv_vmdk_directory_free(s->rgd);
 	*s = *again;
 	free(again);
 	return 0;
@@ -269,6 +268,8 @@ int sv_vmdk_sparse_grow(struct sv_vmdk_sparse *s, uint64_t sectors, const char *
 	struct relay r;
 
 	if (sv_vmdk_sparse_flush(s, err) < 0 || plan(s, sectors, &r, err) < 0 ||
+		sv_vmdk_directory_need_all(s->gd, err) < 0 ||
+		(s->rgd && sv_vmdk_directory_need_all(s->rgd, err) < 0) ||
 		clear_last_grain(s, err) < 0 ||
 		(r.moves ? lay_anew(s, &r, err) : clear_last_table(s, err)) < 0 ||
 		sv_dev_flush(s->file, err) < 0)

@@ -11,23 +11,6 @@
 
 #include <string.h>
 
-/* Loads a directory; *ret has n_tables entries in host order. */
-static int load_directory(
-	struct sv_vmdk_sparse *s, uint64_t sector, uint32_t **ret, struct sv_err *err)
-{
-	size_t n = (size_t)s->n_tables; /* at most SV_VMDK_GD_MAX, and it lies in the file */
-	sv_autofree uint32_t *gd = malloc(n * sizeof *gd);
-
-	if (!gd)
-		return sv_fail_nomem(err);
-	if (sv_dev_read(s->file, gd, n * sizeof *gd, sector * SV_SECTOR, err) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		gd[i] = sv_load_le32(&gd[i]);
-	*ret = SV_STEAL(gd);
-	return 0;
-}
-
 static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
 {
 	if (s->h.version < 3)
@@ -50,14 +33,18 @@ static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
 	s->grain_bytes = s->h.grain * SV_SECTOR;
 	s->table_span = s->grain_bytes * SV_VMDK_GTES;
 	s->n_tables = sv_vmdk_tables(s->h.capacity, s->h.grain);
-	if (load_directory(s, s->h.gd_at, &s->gd, err) < 0)
+	s->gd = sv_vmdk_directory_new(s->file, s->h.gd_at, s->n_tables, err);
+	if (!s->gd)
 		return -1;
 	if (!writable)
 		return 0;
 	s->next = sv_align_up(size, s->grain_bytes);
 	if (check_writable(s, err) < 0)
 		return -1;
-	return s->h.rgd_at ? load_directory(s, s->h.rgd_at, &s->rgd, err) : 0;
+	if (!s->h.rgd_at)
+		return 0;
+	s->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, err);
+	return s->rgd ? 0 : -1;
 }
 
 struct sv_vmdk_sparse *sv_vmdk_sparse_open(struct sv_dev *file, struct sv_vmdk_tables *tables,
@@ -84,33 +71,36 @@ void sv_vmdk_sparse_close(struct sv_vmdk_sparse *s)
 	if (!s)
 		return;
 	sv_dev_close(s->file);
-	free(s->gd);
-	free(s->rgd);
+	sv_vmdk_directory_free(s->gd);
+	sv_vmdk_directory_free(s->rgd);
 	free(s);
 }
 
 /* ---- map ---- */
 
-/* Tables from `table` on that do not exist; guest bytes up to the end of the last. */
+/* Tables from `table` on that do not exist, as far as the page of the directory goes; guest
+ * bytes up to the end of the last. */
 static uint64_t missing_tables(
 	const struct sv_vmdk_sparse *s, uint64_t table, uint64_t off, uint64_t max)
 {
-	uint64_t end = table + 1;
+	uint64_t end = table + 1, known = sv_vmdk_directory_page_end(s->gd, table);
 
-	while (end < s->n_tables && !s->gd[end] && end * s->table_span - off < max)
+	while (end < known && !s->gd->entries[end] && end * s->table_span - off < max)
 		end++;
 	return SV_MIN(max, end * s->table_span - off);
 }
 
 /*
- * Whole tables from `table` on that lie in a hole of the file: all their entries are 0. This
- * is what makes a walk over a large empty disk cheap. *ret is 0 where the first does not.
+ * Whole tables from `table` on, as far as the page of the directory goes, that lie in a hole
+ * of the file: all their entries are 0. This is what makes a walk over a large empty disk
+ * cheap. *ret is 0 where the first does not.
  */
 static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off, uint64_t max,
 	uint64_t *ret, struct sv_err *err)
 {
 	const uint64_t table_bytes = SV_VMDK_GTES * 4;
-	uint64_t at = s->gd[table] * SV_SECTOR, end = table;
+	uint64_t at = s->gd->entries[table] * SV_SECTOR, end = table;
+	uint64_t known = sv_vmdk_directory_page_end(s->gd, table);
 	struct sv_extent e;
 
 	*ret = 0;
@@ -120,8 +110,8 @@ static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off
 		return -1;
 	if (e.kind != SV_EXTENT_HOLE)
 		return 0;
-	while (end < s->n_tables &&
-		s->gd[end] * SV_SECTOR == at + (end - table) * table_bytes &&
+	while (end < known &&
+		s->gd->entries[end] * SV_SECTOR == at + (end - table) * table_bytes &&
 		(end - table + 1) * table_bytes <= e.length &&
 		!sv_vmdk_tables_held(s->tables, s->id, end))
 		end++;
@@ -133,7 +123,7 @@ static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off
 int sv_vmdk_sparse_check_table(
 	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err)
 {
-	uint32_t sector = redundant ? s->rgd[table] : s->gd[table];
+	uint32_t sector = (redundant ? s->rgd : s->gd)->entries[table];
 	uint64_t directory = redundant ? s->h.rgd_at : s->h.gd_at;
 
 	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->file)))
@@ -179,7 +169,7 @@ static int place_data(struct sv_vmdk_sparse *s, uint64_t table, unsigned first, 
 		return 0;
 	}
 	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
-		s->gd[table] * SV_SECTOR + first * 4,
+		s->gd->entries[table] * SV_SECTOR + first * 4,
 		"a grain is said to be at sector %u, the file has %llu sectors", entry,
 		(unsigned long long)(size / SV_SECTOR));
 }
@@ -206,7 +196,9 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 	uint32_t entries[SV_VMDK_GTES];
 	struct sv_run run = {.kind = SV_RUN_ABSENT, .host_offset = SV_NO_HOST_OFFSET};
 
-	if (!s->gd[table]) {
+	if (sv_vmdk_directory_need(s->gd, table, err) < 0)
+		return -1;
+	if (!s->gd->entries[table]) {
 		run.length = missing_tables(s, table, off, max);
 		*ret = run;
 		return 0;
@@ -222,8 +214,8 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 	}
 	max = SV_MIN(max, s->table_span - in_table);
 	n = (unsigned)sv_div_up(within + max, s->grain_bytes);
-	if (sv_vmdk_tables_get(s->tables, s->file, s->id, table, s->gd[table] * SV_SECTOR,
-		    first, n, entries, err) < 0)
+	if (sv_vmdk_tables_get(s->tables, s->file, s->id, table,
+		    s->gd->entries[table] * SV_SECTOR, first, n, entries, err) < 0)
 		return -1;
 	n = same_entries(s, entries, n);
 	run.kind = kind_of(s, entries[0]);

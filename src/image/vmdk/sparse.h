@@ -7,6 +7,7 @@
 #define SV_IMAGE_VMDK_SPARSE_H
 
 #include "image/driver.h"
+#include "image/vmdk/directory.h"
 #include "image/vmdk/header.h"
 #include "image/vmdk/tables.h"
 
@@ -17,8 +18,9 @@ struct sv_vmdk_sparse {
 	struct sv_vmdk_header h;
 	uint64_t grain_bytes, table_span; /* guest bytes of a grain, of a table */
 	uint64_t n_tables;
-	uint32_t *gd;  /* sectors of the tables */
-	uint32_t *rgd; /* of the redundant ones; NULL where there are none, or not writable */
+	/* Sectors of the tables, and of the redundant ones: NULL where there are none, or not
+	 * writable. */
+	struct sv_vmdk_directory *gd, *rgd;
 	uint64_t next; /* writable: where the next grain goes, bytes in the file */
 	bool dirty;    /* written since the last flush */
 	bool flagged;  /* we have set the unclean-shutdown flag */
@@ -29,9 +31,8 @@ struct sv_vmdk_sparse {
 };
 
 /*
- * Reads and checks the header and loads the grain directory. The entries are checked when
- * they are used, so that a check can go on after the first bad one. With `writable` the
- * redundant directory is loaded too.
+ * Reads and checks the header. The directory is read as it is needed, and its entries are
+ * checked when they are used, so that a check can go on after the first bad one.
  */
 struct sv_vmdk_sparse *sv_vmdk_sparse_open(struct sv_dev *file, struct sv_vmdk_tables *tables,
 	uint32_t id, bool writable, struct sv_err *err);
@@ -42,7 +43,8 @@ SV_DEFINE_CLEANUP(struct sv_vmdk_sparse, sv_vmdk_sparse_close)
 int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, bool holes,
 	struct sv_run *ret, struct sv_err *err);
 
-/* Does a table that a directory names lie in the file? SV_CORRUPT at the directory's entry. */
+/* Does a table that a directory names lie in the file? SV_CORRUPT at the directory's entry,
+ * which was read before. */
 int sv_vmdk_sparse_check_table(
 	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err);
 

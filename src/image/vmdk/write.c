@@ -22,7 +22,10 @@ static int set_flag(struct sv_vmdk_sparse *s, uint8_t value, struct sv_err *err)
  * find the flag set. */
 static int begin_change(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *err)
 {
-	if (s->rgd && s->rgd[table] && sv_vmdk_sparse_check_table(s, table, true, err) < 0)
+	if (s->rgd && sv_vmdk_directory_need(s->rgd, table, err) < 0)
+		return -1;
+	if (s->rgd && s->rgd->entries[table] &&
+		sv_vmdk_sparse_check_table(s, table, true, err) < 0)
 		return -1;
 	s->dirty = true;
 	if (s->flagged)
@@ -77,12 +80,14 @@ static int write_entries(struct sv_vmdk_sparse *s, uint64_t table, unsigned firs
 
 	for (unsigned i = 0; i < n; i++)
 		sv_store_le32(&bytes[i], entries[i]);
-	if (sv_dev_write(s->file, bytes, n * 4, s->gd[table] * SV_SECTOR + at, err) < 0)
+	if (sv_dev_write(s->file, bytes, n * 4, s->gd->entries[table] * SV_SECTOR + at, err) <
+		0)
 		return -1;
 	sv_vmdk_tables_put(s->tables, s->id, table, first, n, entries);
-	if (!s->rgd || !s->rgd[table])
+	if (!s->rgd || !s->rgd->entries[table])
 		return 0;
-	return sv_dev_write(s->file, bytes, n * 4, s->rgd[table] * SV_SECTOR + at, err);
+	return sv_dev_write(
+		s->file, bytes, n * 4, s->rgd->entries[table] * SV_SECTOR + at, err);
 }
 
 static int write_directory_entry(struct sv_vmdk_sparse *s, uint64_t directory, uint64_t table,
@@ -103,14 +108,14 @@ static int make_table(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *e
 	/* both copies; the rest of the last grain stays unused */
 	if (append(s, sv_align_up(2 * table_bytes, s->grain_bytes), &at, err) < 0)
 		return -1;
-	if (s->rgd && !s->rgd[table]) {
+	if (s->rgd && !s->rgd->entries[table]) {
 		if (write_directory_entry(s, s->h.rgd_at, table, at + table_bytes, err) < 0)
 			return -1;
-		s->rgd[table] = (uint32_t)((at + table_bytes) / SV_SECTOR);
+		s->rgd->entries[table] = (uint32_t)((at + table_bytes) / SV_SECTOR);
 	}
 	if (write_directory_entry(s, s->h.gd_at, table, at, err) < 0)
 		return -1;
-	s->gd[table] = (uint32_t)(at / SV_SECTOR);
+	s->gd->entries[table] = (uint32_t)(at / SV_SECTOR);
 	return 0;
 }
 
@@ -166,7 +171,7 @@ static int write_fresh(struct sv_vmdk_sparse *s, const struct fresh *f, struct s
 
 	if (begin_change(s, table, err) < 0)
 		return -1;
-	if (!s->gd[table] && make_table(s, table, err) < 0)
+	if (!s->gd->entries[table] && make_table(s, table, err) < 0)
 		return -1;
 	if (append(s, n * s->grain_bytes, &at, err) < 0 || write_grains(s, f, at, err) < 0)
 		return -1;
@@ -237,7 +242,8 @@ static int mark_zero(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len, struc
 	unsigned n = (unsigned)sv_div_up(len, s->grain_bytes);
 	uint32_t entries[SV_VMDK_GTES];
 
-	if (begin_change(s, table, err) < 0 || (!s->gd[table] && make_table(s, table, err) < 0))
+	if (begin_change(s, table, err) < 0 ||
+		(!s->gd->entries[table] && make_table(s, table, err) < 0))
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		entries[i] = 1;
