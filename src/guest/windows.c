@@ -7,6 +7,7 @@
  * disk, offset of the partition) or 24 bytes ("DMIO:ID:" and the GUID of the GPT partition).
  * Hives are read as they lie: what waits in their logs is not seen here.
  */
+#include "guest/file_dev.h"
 #include "guest/guest_private.h"
 
 #include "base/endian.h"
@@ -19,7 +20,6 @@
 
 #define CURRENT     "Microsoft\\Windows NT\\CurrentVersion"
 #define DOS_DEVICES "\\DosDevices\\"
-#define PIECE       (1u << 20)
 #define WIN11_BUILD 22000 /* its registry calls itself Windows 10 */
 
 /* ---- the volume ---- */
@@ -61,51 +61,16 @@ static int find_system_volume(struct sv_guest *g, size_t *ret_place)
 
 /* ---- hives ---- */
 
-/* In pieces, because a hive may have hundreds of MiB and a person may press Ctrl-C. */
-static void *read_all(
-	struct sv_fs *fs, uint64_t ino, size_t size, struct sv_job *job, struct sv_err *err)
-{
-	sv_autofree uint8_t *bytes = malloc(size + 1);
-	size_t got;
-
-	if (!bytes) {
-		sv_fail_nomem(err);
-		return NULL;
-	}
-	for (size_t off = 0; off < size; off += got) {
-		size_t n = SV_MIN(PIECE, size - off);
-
-		if (sv_job_check(job, err) < 0 ||
-			sv_fs_read(fs, ino, NULL, bytes + off, n, off, &got, err) < 0)
-			return NULL;
-		if (got < n) {
-			sv_fail(err, SV_CORRUPT, NULL, "it ends at byte %zu of %zu", off + got,
-				size);
-			return NULL;
-		}
-	}
-	return SV_STEAL(bytes);
-}
-
 static int open_hive(struct sv_guest *g, const char *path, struct sv_job *job,
 	struct sv_hive **ret, struct sv_err *err)
 {
-	sv_autofree void *bytes = NULL;
-	struct sv_fs_stat st;
+	sv_autodev struct sv_dev *dev = NULL;
 	struct sv_fs *fs;
-	uint64_t ino;
 
-	if (sv_guest_fs(g, (size_t)g->system_volume, &fs, err) < 0 ||
-		sv_fs_lookup(fs, path, &ino, err) < 0 || sv_fs_stat(fs, ino, &st, err) < 0)
+	if (sv_guest_fs(g, (size_t)g->system_volume, &fs, err) < 0)
 		return -1;
-	if (st.size > SV_HIVE_SIZE_MAX)
-		return sv_fail(err, SV_CORRUPT, NULL, "it has %llu bytes, at most %u can be",
-			(unsigned long long)st.size, SV_HIVE_SIZE_MAX);
-	bytes = read_all(fs, ino, (size_t)st.size, job, err);
-	if (!bytes || sv_hive_open(bytes, (size_t)st.size, path, ret, err) < 0)
-		return -1;
-	SV_STEAL(bytes);
-	return 0;
+	dev = sv_guest_file_open(fs, path, job, err);
+	return dev ? sv_hive_open(dev, ret, err) : -1;
 }
 
 /* Damage is told by a note; what is left are the errors that end everything. */

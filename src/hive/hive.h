@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Windows registry hives ("regf"), read from bytes in memory. Source of the format: Maxim
- * Suhanov, "Windows registry file format specification". Nothing in a hive is trusted: every
- * cell is range-checked, every walk has a step budget.
+ * Windows registry hives ("regf"), read from a device, a page at a time: what a question costs
+ * does not depend on the size of the hive. Source of the format: Maxim Suhanov, "Windows
+ * registry file format specification". Nothing in a hive is trusted: every cell is
+ * range-checked, every walk has a step budget. An open hive belongs to one thread.
  */
 #ifndef SV_HIVE_HIVE_H
 #define SV_HIVE_HIVE_H
@@ -14,19 +15,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* SOFTWARE of a used desktop has 100 to 200 MiB. */
-#define SV_HIVE_SIZE_MAX (512u << 20)
+/* Data of one value: Windows asks programs to keep to 1 MiB, and lets them have more. */
+#define SV_HIVE_DATA_MAX (16u << 20)
+/* Subkeys of one key: COMPONENTS has some 100,000. */
+#define SV_HIVE_SUBKEYS_MAX (1u << 20)
+#define SV_HIVE_VALUES_MAX  (1u << 20)
 
+struct sv_dev;
 struct sv_hive;
 typedef uint32_t sv_hive_key; /* cell offset of a key node */
 
 /*
- * Takes over `bytes` (malloc'ed) on success. `name` is for messages. SV_CORRUPT with the offset
- * in the file for a base block or a hive bin that cannot be; SV_UNSUPPORTED for a version
- * before 1.3 or above 1.6. Logs (.LOG1, .LOG2) are not applied here.
+ * Takes a reference of its own to the device, whose name stands in messages. SV_CORRUPT with
+ * the offset in the file for a base block or a first hive bin that cannot be; SV_UNSUPPORTED
+ * for a version before 1.3 or above 1.6. Logs (.LOG1, .LOG2) are not applied here.
  */
-int sv_hive_open(
-	void *bytes, size_t n, const char *name, struct sv_hive **ret, struct sv_err *err);
+int sv_hive_open(struct sv_dev *dev, struct sv_hive **ret, struct sv_err *err);
 void sv_hive_close(struct sv_hive *h);
 SV_DEFINE_CLEANUP(struct sv_hive, sv_hive_close)
 

@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { LIST_MAX = 4 + 8 * 65535 }; /* bytes: the number of elements has 16 bits */
+
 struct walk {
 	const struct sv_hive *h;
 	sv_hive_key parent;
@@ -29,22 +31,23 @@ struct walk {
 
 static int visit(struct walk *w, sv_hive_key key, uint64_t at, struct sv_err *err)
 {
-	struct sv_regf_key k;
+	sv_autonode struct sv_regf_node node = {0};
+	const struct sv_regf_key *k = &node.key;
 
 	if (!w->left)
 		return sv_fail_at(err, SV_CORRUPT, NULL, at,
 			"a list has more subkeys than its key node says");
 	w->left--;
-	if (sv_regf_load_key(w->h, key, &k, err) < 0)
+	if (sv_regf_load_key(w->h, key, &node, err) < 0)
 		return -1;
-	if (k.parent != w->parent || key == w->h->base.root)
+	if (k->parent != w->parent || key == w->h->base.root)
 		return sv_fail_at(err, SV_CORRUPT, NULL, at,
 			"the subkey at 0x%" PRIx32 " names 0x%" PRIx32
 			" as its parent, expected 0x%" PRIx32,
-			key, k.parent, w->parent);
-	if (sv_regf_spend(&w->budget, sizeof(struct sv_regf_disk_key) + k.name.n, at, err) < 0)
+			key, k->parent, w->parent);
+	if (sv_regf_spend(&w->budget, sizeof(struct sv_regf_disk_key) + k->name.n, at, err) < 0)
 		return -1;
-	return w->each(w, key, &k, err);
+	return w->each(w, key, k, err);
 }
 
 struct list {
@@ -54,12 +57,18 @@ struct list {
 	bool is_index; /* its elements are lists */
 };
 
+static void list_free(struct list *l)
+{
+	sv_regf_cell_free(&l->cell);
+}
+#define autolist SV_CLEANUP(list_free)
+
 static int load_list(
 	const struct sv_hive *h, uint32_t offset, struct list *ret, struct sv_err *err)
 {
 	const uint8_t *bytes;
 
-	if (sv_regf_cell(h, offset, 4, &ret->cell, err) < 0)
+	if (sv_regf_cell(h, offset, 4, LIST_MAX, &ret->cell, err) < 0)
 		return -1;
 	bytes = ret->cell.bytes;
 	ret->n = sv_load_le16(bytes + 2);
@@ -104,7 +113,7 @@ static int walk_leaf(struct walk *w, const struct list *l, struct sv_err *err)
 static int walk_index(struct walk *w, const struct list *index, struct sv_err *err)
 {
 	for (uint32_t i = 0; i < index->n; i++) {
-		struct list leaf;
+		autolist struct list leaf = {0};
 		uint64_t at;
 		uint32_t offset = element(index, i, &at);
 		int rc;
@@ -121,20 +130,32 @@ static int walk_index(struct walk *w, const struct list *index, struct sv_err *e
 	return 0;
 }
 
+static int check_number(const struct sv_hive *h, sv_hive_key key, const struct sv_regf_key *k,
+	struct sv_err *err)
+{
+	uint32_t most = SV_MIN(h->base.bins_size / SV_REGF_KEY_CELL_MIN, SV_HIVE_SUBKEYS_MAX);
+
+	if (k->n_subkeys <= most)
+		return 0;
+	return sv_fail_at(err, SV_CORRUPT, NULL,
+		SV_REGF_BINS_AT + (uint64_t)key + 4 +
+			offsetof(struct sv_regf_disk_key, n_subkeys),
+		"a key has %" PRIu32 " subkeys, in a hive of this size at most %" PRIu32
+		" are expected",
+		k->n_subkeys, most);
+}
+
 static int walk_subkeys(struct walk *w, const struct sv_regf_key *k, struct sv_err *err)
 {
 	uint64_t at = SV_REGF_BINS_AT + (uint64_t)w->parent + 4;
-	struct list l;
+	autolist struct list l = {0};
 	int rc;
 
 	w->left = k->n_subkeys;
 	if (!k->n_subkeys)
 		return 0;
-	if (k->n_subkeys > w->h->base.bins_size / SV_REGF_KEY_CELL_MIN)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			at + offsetof(struct sv_regf_disk_key, n_subkeys),
-			"a key has %" PRIu32 " subkeys, a hive of this size has at most %u",
-			k->n_subkeys, w->h->base.bins_size / SV_REGF_KEY_CELL_MIN);
+	if (check_number(w->h, w->parent, k, err) < 0)
+		return -1;
 	if (load_list(w->h, k->subkeys, &l, err) < 0)
 		return -1;
 	rc = l.is_index ? walk_index(w, &l, err) : walk_leaf(w, &l, err);
@@ -187,13 +208,13 @@ static int call_each(struct sv_hive *h, const sv_hive_key *keys, size_t n, sv_hi
 	void *user, struct sv_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
+		sv_autonode struct sv_regf_node node = {0};
 		sv_autofree char *name = NULL;
-		struct sv_regf_key k;
 		int rc;
 
-		if (sv_regf_load_key(h, keys[i], &k, err) < 0)
+		if (sv_regf_load_key(h, keys[i], &node, err) < 0)
 			return -1;
-		name = sv_regf_name_text(&k.name);
+		name = sv_regf_name_text(&node.key.name);
 		if (!name)
 			return sv_fail_nomem(err);
 		rc = fn(user, name, keys[i]);
@@ -207,18 +228,19 @@ static int list_subkeys(
 	struct sv_hive *h, sv_hive_key key, sv_hive_key_fn fn, void *user, struct sv_err *err)
 {
 	struct walk w = {.h = h, .parent = key, .budget = h->base.bins_size, .each = collect};
+	sv_autonode struct sv_regf_node node = {0};
+	const struct sv_regf_key *k = &node.key;
 	sv_autofree sv_hive_key *keys = NULL;
-	struct sv_regf_key k;
 
-	if (sv_regf_load_key(h, key, &k, err) < 0)
+	if (sv_regf_load_key(h, key, &node, err) < 0 || check_number(h, key, k, err) < 0)
 		return -1;
-	keys = calloc(SV_MIN(k.n_subkeys, h->base.bins_size / SV_REGF_KEY_CELL_MIN) + 1,
-		sizeof *keys);
+	keys = calloc(k->n_subkeys + 1u, sizeof *keys);
 	if (!keys)
 		return sv_fail_nomem(err);
 	w.found = keys;
-	if (walk_subkeys(&w, &k, err) < 0 ||
-		check_distinct(keys, w.n_found, SV_REGF_BINS_AT + (uint64_t)k.subkeys, err) < 0)
+	if (walk_subkeys(&w, k, err) < 0 ||
+		check_distinct(keys, w.n_found, SV_REGF_BINS_AT + (uint64_t)k->subkeys, err) <
+			0)
 		return -1;
 	return call_each(h, keys, w.n_found, fn, user, err);
 }
@@ -229,7 +251,7 @@ int sv_hive_subkeys(
 	int rc = list_subkeys(h, key, fn, user, err);
 
 	if (rc < 0)
-		sv_err_path(err, h->name);
+		sv_err_path(err, sv_dev_name(h->dev));
 	return rc;
 }
 
@@ -249,14 +271,14 @@ static int match(
 static int find_child(
 	struct walk *w, sv_hive_key key, sv_hive_key *ret, bool *ret_found, struct sv_err *err)
 {
-	struct sv_regf_key k;
+	sv_autonode struct sv_regf_node node = {0};
 	int rc;
 
-	if (sv_regf_load_key(w->h, key, &k, err) < 0)
+	if (sv_regf_load_key(w->h, key, &node, err) < 0)
 		return -1;
 	w->parent = key;
 	w->found = ret;
-	rc = walk_subkeys(w, &k, err);
+	rc = walk_subkeys(w, &node.key, err);
 	*ret_found = rc == 1;
 	return rc < 0 ? -1 : 0;
 }
@@ -293,6 +315,6 @@ int sv_hive_find(struct sv_hive *h, sv_hive_key from, const char *path, sv_hive_
 	struct sv_err *err)
 {
 	if (find_path(h, from, path, ret, err) < 0)
-		return sv_err_path(err, h->name);
+		return sv_err_path(err, sv_dev_name(h->dev));
 	return 0;
 }

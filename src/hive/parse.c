@@ -49,26 +49,26 @@ static int check_base(
 	return 0;
 }
 
-int sv_regf_parse_base(
-	const uint8_t *bytes, size_t n, struct sv_regf_base *ret, struct sv_err *err)
+int sv_regf_parse_base(const uint8_t bytes[SV_REGF_BASE_SIZE], uint64_t file_size,
+	struct sv_regf_base *ret, struct sv_err *err)
 {
 	struct sv_regf_disk_base raw;
 	uint32_t size;
 
-	if (n < SV_REGF_BINS_AT)
+	if (file_size < SV_REGF_BINS_AT)
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
-			"no registry hive: it has %zu bytes, expected at least %d", n,
-			SV_REGF_BINS_AT);
+			"no registry hive: it has %" PRIu64 " bytes, expected at least %d",
+			file_size, SV_REGF_BINS_AT);
 	memcpy(&raw, bytes, sizeof raw);
 	if (check_base(bytes, &raw, err) < 0)
 		return -1;
 	size = sv_get_le32(raw.bins_size);
-	if (!size || size % 4096 || size > n - SV_REGF_BINS_AT)
+	if (!size || size % 4096 || size > file_size - SV_REGF_BINS_AT)
 		return sv_fail_at(err, SV_CORRUPT, NULL,
 			offsetof(struct sv_regf_disk_base, bins_size),
 			"hive bins have %" PRIu32
-			" bytes, expected a multiple of 4096 up to %zu",
-			size, n - SV_REGF_BINS_AT);
+			" bytes, expected a multiple of 4096 up to %" PRIu64,
+			size, file_size - SV_REGF_BINS_AT);
 	*ret = (struct sv_regf_base){
 		.sequence1 = sv_get_le32(raw.sequence1),
 		.sequence2 = sv_get_le32(raw.sequence2),

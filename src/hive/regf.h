@@ -8,10 +8,12 @@
 
 #include "base/endian.h"
 #include "hive/hive.h"
+#include "io/dev.h"
 
 #include <assert.h>
 
-#define SV_REGF_BINS_AT 4096 /* where the first hive bin lies in the file */
+#define SV_REGF_BINS_AT   4096 /* where the first hive bin lies in the file */
+#define SV_REGF_BASE_SIZE 512  /* what is used of the base block before it */
 
 struct sv_regf_disk_base {
 	char signature[4]; /* "regf" */
@@ -26,7 +28,7 @@ struct sv_regf_disk_base {
 	uint8_t reserved[396];
 	sv_le32 checksum; /* XOR of the words before it; never 0 nor 0xFFFFFFFF */
 };
-static_assert(sizeof(struct sv_regf_disk_base) == 512, "base block");
+static_assert(sizeof(struct sv_regf_disk_base) == SV_REGF_BASE_SIZE, "base block");
 static_assert(offsetof(struct sv_regf_disk_base, checksum) == 508, "checksum");
 
 struct sv_regf_disk_bin {
@@ -75,6 +77,7 @@ enum {
 	SV_REGF_VALUE_LATIN1 = 0x0001, /* flags of a value */
 	SV_REGF_KEY_CELL_MIN = 80,     /* smallest cell of a key node */
 	SV_REGF_SEGMENT = 16344,       /* bytes of a segment of big data */
+	SV_REGF_NAME_MAX = 65535,      /* bytes: its length has 16 bits */
 };
 #define SV_REGF_INLINE UINT32_C(0x80000000)
 
@@ -109,8 +112,8 @@ struct sv_regf_value {
 };
 
 /* Offsets of their errors count from `bytes`. */
-int sv_regf_parse_base(
-	const uint8_t *bytes, size_t n, struct sv_regf_base *ret, struct sv_err *err);
+int sv_regf_parse_base(const uint8_t bytes[SV_REGF_BASE_SIZE], uint64_t file_size,
+	struct sv_regf_base *ret, struct sv_err *err);
 int sv_regf_parse_key(
 	const uint8_t *bytes, size_t n, struct sv_regf_key *ret, struct sv_err *err);
 int sv_regf_parse_value(
@@ -118,23 +121,40 @@ int sv_regf_parse_value(
 
 /* ---- the open hive ---- */
 
+struct sv_regf_pages;
+
 struct sv_hive {
-	uint8_t *bytes; /* the whole file */
-	char *name;
+	struct sv_dev *dev;
+	struct sv_regf_pages *pages;
 	struct sv_regf_base base;
 };
 
-struct sv_regf_cell {
-	const uint8_t *bytes; /* behind the size field */
-	size_t n;
-	uint64_t at; /* of `bytes` in the file */
-};
+struct sv_regf_pages *sv_regf_pages_new(struct sv_dev *dev, struct sv_err *err);
+void sv_regf_pages_free(struct sv_regf_pages *c);
+/* n bytes at `at` of the file, through the pages that are held. */
+int sv_regf_read(const struct sv_hive *h, uint64_t at, void *buf, size_t n, struct sv_err *err);
 
-/* An allocated cell of at least `least` bytes. */
-int sv_regf_cell(const struct sv_hive *h, uint32_t offset, size_t least,
+struct sv_regf_cell {
+	uint8_t *bytes; /* behind the size field; owned */
+	size_t n;       /* of them; the cell may have more */
+	uint64_t at;    /* of `bytes` in the file */
+};
+void sv_regf_cell_free(struct sv_regf_cell *c);
+#define sv_autocell SV_CLEANUP(sv_regf_cell_free)
+
+/* The first `most` bytes (fewer where it is smaller) of an allocated cell that has at least
+ * `least`. */
+int sv_regf_cell(const struct sv_hive *h, uint32_t offset, size_t least, size_t most,
 	struct sv_regf_cell *ret, struct sv_err *err);
+
+struct sv_regf_node {
+	struct sv_regf_cell cell;
+	struct sv_regf_key key; /* its name points into the cell */
+};
+void sv_regf_node_free(struct sv_regf_node *n);
+#define sv_autonode SV_CLEANUP(sv_regf_node_free)
 int sv_regf_load_key(
-	const struct sv_hive *h, sv_hive_key key, struct sv_regf_key *ret, struct sv_err *err);
+	const struct sv_hive *h, sv_hive_key key, struct sv_regf_node *ret, struct sv_err *err);
 
 /* ---- names ---- */
 

@@ -13,80 +13,96 @@
 
 /* ---- data ---- */
 
-struct data {
-	const uint8_t *bytes;
-	uint8_t *own; /* where the data had to be put together */
-};
-
-static void data_free(struct data *d)
-{
-	free(d->own);
-}
-
 /* One segment into the buffer of `size` bytes at `done`. */
 static int copy_segment(const struct sv_hive *h, uint32_t offset, uint8_t *buf, uint32_t size,
 	uint32_t done, struct sv_err *err)
 {
 	uint32_t part = SV_MIN(size - done, (uint32_t)SV_REGF_SEGMENT);
-	struct sv_regf_cell cell;
+	sv_autocell struct sv_regf_cell cell = {0};
 
-	if (sv_regf_cell(h, offset, part, &cell, err) < 0)
+	if (sv_regf_cell(h, offset, part, part, &cell, err) < 0)
 		return -1;
 	memcpy(buf + done, cell.bytes, part);
 	return 0;
 }
 
-static int load_big(const struct sv_hive *h, const struct sv_regf_cell *cell, uint32_t size,
-	struct data *ret, struct sv_err *err)
+static uint8_t *load_big(const struct sv_hive *h, const struct sv_regf_cell *cell,
+	uint32_t size, struct sv_err *err)
 {
 	uint32_t segments = (uint32_t)sv_div_up(size, SV_REGF_SEGMENT);
+	sv_autocell struct sv_regf_cell list = {0};
 	sv_autofree uint8_t *buf = NULL;
 	struct sv_regf_disk_big raw;
-	struct sv_regf_cell list;
 
 	memcpy(&raw, cell->bytes, sizeof raw);
-	if (sv_get_le16(raw.n) != segments)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
+	if (sv_get_le16(raw.n) != segments) {
+		sv_fail_at(err, SV_CORRUPT, NULL,
 			cell->at + offsetof(struct sv_regf_disk_big, n),
 			"data of %" PRIu32 " bytes have %u segments, expected %" PRIu32, size,
 			sv_get_le16(raw.n), segments);
-	if (sv_regf_cell(h, sv_get_le32(raw.list), 4 * (size_t)segments, &list, err) < 0)
-		return -1;
-	buf = malloc(size); /* bounded: segments are 16 bits, and the caller spent its budget */
-	if (!buf)
-		return sv_fail_nomem(err);
+		return NULL;
+	}
+	if (sv_regf_cell(h, sv_get_le32(raw.list), 4 * (size_t)segments, 4 * (size_t)segments,
+		    &list, err) < 0)
+		return NULL;
+	buf = malloc(size);
+	if (!buf) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
 	for (uint32_t i = 0; i < segments; i++) {
 		if (copy_segment(h, sv_load_le32(list.bytes + 4 * i), buf, size,
 			    i * SV_REGF_SEGMENT, err) < 0)
-			return -1;
+			return NULL;
 	}
-	ret->own = SV_STEAL(buf);
-	ret->bytes = ret->own;
-	return 0;
+	return SV_STEAL(buf);
 }
 
-/* The data of v (which must outlive them), v->size bytes. */
-static int load_data(const struct sv_hive *h, const struct sv_regf_value *v, struct data *ret,
-	struct sv_err *err)
+static bool is_big(
+	const struct sv_hive *h, const struct sv_regf_value *v, const struct sv_regf_cell *cell)
 {
-	struct sv_regf_cell cell;
-	bool big;
+	return v->size > SV_REGF_SEGMENT && h->base.minor >= 4 &&
+	       cell->n >= sizeof(struct sv_regf_disk_big) && memcmp(cell->bytes, "db", 2) == 0;
+}
 
-	*ret = (struct data){.bytes = v->inline_bytes};
-	if (v->is_inline || !v->size)
-		return 0;
-	if (sv_regf_cell(h, v->data, 4, &cell, err) < 0)
-		return -1;
-	big = v->size > SV_REGF_SEGMENT && h->base.minor >= 4 &&
-	      cell.n >= sizeof(struct sv_regf_disk_big) && memcmp(cell.bytes, "db", 2) == 0;
-	if (big)
-		return load_big(h, &cell, v->size, ret, err);
-	if (v->size > cell.n)
-		return sv_fail_at(err, SV_CORRUPT, NULL, cell.at,
+static uint8_t *load_cell_data(
+	const struct sv_hive *h, const struct sv_regf_value *v, struct sv_err *err)
+{
+	sv_autocell struct sv_regf_cell cell = {0};
+
+	if (sv_regf_cell(h, v->data, 4, SV_MAX(v->size, (uint32_t)8), &cell, err) < 0)
+		return NULL;
+	if (is_big(h, v, &cell))
+		return load_big(h, &cell, v->size, err);
+	if (v->size > cell.n) {
+		sv_fail_at(err, SV_CORRUPT, NULL, cell.at,
 			"a value has %" PRIu32 " bytes of data, its cell has %zu", v->size,
 			cell.n);
-	ret->bytes = cell.bytes;
-	return 0;
+		return NULL;
+	}
+	return SV_STEAL(cell.bytes);
+}
+
+/* The data of v, v->size bytes; caller frees. */
+static uint8_t *load_data(
+	const struct sv_hive *h, const struct sv_regf_value *v, struct sv_err *err)
+{
+	uint8_t *small;
+
+	if (!v->is_inline && v->size > SV_HIVE_DATA_MAX) {
+		sv_fail(err, SV_UNSUPPORTED, NULL,
+			"a value has %" PRIu32 " bytes of data, at most %u are read", v->size,
+			SV_HIVE_DATA_MAX);
+		return NULL;
+	}
+	if (!v->is_inline && v->size)
+		return load_cell_data(h, v, err);
+	small = malloc(sizeof v->inline_bytes);
+	if (small)
+		memcpy(small, v->inline_bytes, sizeof v->inline_bytes);
+	else
+		sv_fail_nomem(err);
+	return small;
 }
 
 /* ---- the list of values ---- */
@@ -94,36 +110,51 @@ static int load_data(const struct sv_hive *h, const struct sv_regf_value *v, str
 struct values {
 	const struct sv_hive *h;
 	struct sv_regf_cell list;
+	struct sv_regf_cell cell; /* of the value that was given last */
 	uint32_t n, next;
 	uint64_t budget;
 };
 
+static void values_free(struct values *it)
+{
+	sv_regf_cell_free(&it->list);
+	sv_regf_cell_free(&it->cell);
+}
+#define autovalues SV_CLEANUP(values_free)
+
 static int begin(
 	const struct sv_hive *h, sv_hive_key key, struct values *ret, struct sv_err *err)
 {
-	struct sv_regf_key k;
+	sv_autonode struct sv_regf_node node = {0};
+	size_t n;
 
-	if (sv_regf_load_key(h, key, &k, err) < 0)
+	if (sv_regf_load_key(h, key, &node, err) < 0)
 		return -1;
-	*ret = (struct values){.h = h, .n = k.n_values, .budget = h->base.bins_size};
-	if (!k.n_values)
-		return 0;
-	return sv_regf_cell(h, k.values, 4 * (size_t)k.n_values, &ret->list, err);
+	if (node.key.n_values > SV_HIVE_VALUES_MAX)
+		return sv_fail_at(err, SV_CORRUPT, NULL,
+			node.cell.at + offsetof(struct sv_regf_disk_key, n_values),
+			"a key has %" PRIu32 " values, at most %u are expected",
+			node.key.n_values, SV_HIVE_VALUES_MAX);
+	n = 4 * (size_t)node.key.n_values;
+	*ret = (struct values){.h = h, .n = node.key.n_values, .budget = h->base.bins_size};
+	return n ? sv_regf_cell(h, node.key.values, n, n, &ret->list, err) : 0;
 }
 
-/* 1: *ret is the next one, 0: there is none, -1: error. */
+/* 1: *ret is the next one (its name is valid until the next call), 0: there is none, -1:
+ * error. */
 static int next(struct values *it, struct sv_regf_value *ret, struct sv_err *err)
 {
-	struct sv_regf_cell cell;
 	uint64_t at = it->list.at + 4 * (uint64_t)it->next;
 
 	if (it->next == it->n)
 		return 0;
+	sv_regf_cell_free(&it->cell);
 	if (sv_regf_cell(it->h, sv_load_le32(it->list.bytes + 4 * (size_t)it->next),
-		    sizeof(struct sv_regf_disk_value), &cell, err) < 0)
+		    sizeof(struct sv_regf_disk_value),
+		    sizeof(struct sv_regf_disk_value) + SV_REGF_NAME_MAX, &it->cell, err) < 0)
 		return -1;
-	if (sv_regf_parse_value(cell.bytes, cell.n, ret, err) < 0)
-		return sv_err_shift(err, cell.at);
+	if (sv_regf_parse_value(it->cell.bytes, it->cell.n, ret, err) < 0)
+		return sv_err_shift(err, it->cell.at);
 	it->next++;
 	if (sv_regf_spend(&it->budget,
 		    sizeof(struct sv_regf_disk_value) + ret->name.n +
@@ -136,21 +167,20 @@ static int next(struct values *it, struct sv_regf_value *ret, struct sv_err *err
 static int call_one(const struct sv_hive *h, const struct sv_regf_value *v, sv_hive_value_fn fn,
 	void *user, struct sv_err *err)
 {
-	SV_CLEANUP(data_free) struct data d = {0};
 	sv_autofree char *name = sv_regf_name_text(&v->name);
+	sv_autofree uint8_t *data = NULL;
 
 	if (!name)
 		return sv_fail_nomem(err);
-	if (load_data(h, v, &d, err) < 0)
-		return -1;
-	return fn(user, name, v->type, d.bytes, v->size);
+	data = load_data(h, v, err);
+	return data ? fn(user, name, v->type, data, v->size) : -1;
 }
 
 static int list_values(
 	struct sv_hive *h, sv_hive_key key, sv_hive_value_fn fn, void *user, struct sv_err *err)
 {
+	autovalues struct values it = {0};
 	struct sv_regf_value v;
-	struct values it;
 	int rc;
 
 	if (begin(h, key, &it, err) < 0)
@@ -169,63 +199,51 @@ int sv_hive_values(
 	int rc = list_values(h, key, fn, user, err);
 
 	if (rc < 0)
-		sv_err_path(err, h->name);
+		sv_err_path(err, sv_dev_name(h->dev));
 	return rc;
 }
 
 /* ---- one value ---- */
 
-static int find_value(struct sv_hive *h, sv_hive_key key, const char *name,
-	struct sv_regf_value *ret, struct sv_err *err)
+static uint8_t *find_value(struct sv_hive *h, sv_hive_key key, const char *name,
+	uint32_t *ret_type, size_t *ret_n, struct sv_err *err)
 {
-	struct values it;
+	autovalues struct values it = {0};
+	struct sv_regf_value v;
+	uint8_t *data;
 	int rc;
 
 	if (begin(h, key, &it, err) < 0)
-		return -1;
-	while ((rc = next(&it, ret, err)) == 1) {
-		if (sv_regf_name_is(&ret->name, name, strlen(name)))
-			return 0;
-	}
-	if (rc < 0)
-		return -1;
-	return sv_fail(err, SV_NOTFOUND, NULL, "there is no value '%.200s'", name);
-}
-
-static void *copy_value(struct sv_hive *h, sv_hive_key key, const char *name,
-	uint32_t *ret_type, size_t *ret_n, struct sv_err *err)
-{
-	SV_CLEANUP(data_free) struct data d = {0};
-	struct sv_regf_value v;
-	void *copy;
-
-	if (find_value(h, key, name, &v, err) < 0 || load_data(h, &v, &d, err) < 0)
 		return NULL;
-	copy = malloc(v.size ? v.size : 1);
-	if (!copy) {
-		sv_fail_nomem(err);
-		return NULL;
+	while ((rc = next(&it, &v, err)) == 1) {
+		if (!sv_regf_name_is(&v.name, name, strlen(name)))
+			continue;
+		data = load_data(h, &v, err);
+		if (data) {
+			*ret_type = v.type;
+			*ret_n = v.size;
+		}
+		return data;
 	}
-	memcpy(copy, d.bytes, v.size);
-	*ret_type = v.type;
-	*ret_n = v.size;
-	return copy;
+	if (rc == 0)
+		sv_fail(err, SV_NOTFOUND, NULL, "there is no value '%.200s'", name);
+	return NULL;
 }
 
 void *sv_hive_value(struct sv_hive *h, sv_hive_key key, const char *name, uint32_t *ret_type,
 	size_t *ret_n, struct sv_err *err)
 {
-	void *copy = copy_value(h, key, name, ret_type, ret_n, err);
+	void *data = find_value(h, key, name, ret_type, ret_n, err);
 
-	if (!copy)
-		sv_err_path(err, h->name);
-	return copy;
+	if (!data)
+		sv_err_path(err, sv_dev_name(h->dev));
+	return data;
 }
 
 static int fail_type(const struct sv_hive *h, const char *name, uint32_t type, size_t n,
 	const char *expected, struct sv_err *err)
 {
-	return sv_fail(err, SV_CORRUPT, h->name,
+	return sv_fail(err, SV_CORRUPT, sv_dev_name(h->dev),
 		"value '%.200s' has type %" PRIu32 " and %zu bytes, expected %s", name, type, n,
 		expected);
 }

@@ -131,11 +131,22 @@ static uint8_t *file_of(const uint8_t *bytes, size_t n, size_t *ret_n)
 	return file;
 }
 
+static void use(struct sv_hive *h)
+{
+	struct visit v = {.h = h};
+	struct sv_err err = SV_ERR_INIT;
+
+	if (sv_hive_root(h, &v.key, &err) < 0)
+		return;
+	visit_key(&v, "", v.key);
+	sv_hive_subkeys(h, h->base.root, look_up, &v, &err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct sv_err err = SV_ERR_INIT;
-	SV_CLEANUP(sv_hive_closep) struct sv_hive *h = NULL;
-	struct visit v = {.depth = 0};
+	struct sv_hive *h = NULL;
+	struct sv_dev *dev;
 	uint8_t *file;
 	size_t size;
 
@@ -144,15 +155,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	file = file_of(bytes, n, &size);
 	if (size >= 512)
 		seal(file);
-	if (sv_hive_open(file, size, "hive", &h, &err) < 0) {
+	dev = sv_mem_open(file, size, false, "hive", &err);
+	MUST(dev);
+	if (sv_hive_open(dev, &h, &err) < 0)
 		MUST(err.code == SV_CORRUPT || err.code == SV_UNSUPPORTED);
-		free(file);
-		return 0;
-	}
-	v.h = h;
-	if (sv_hive_root(h, &v.key, &err) < 0)
-		return 0;
-	visit_key(&v, "", v.key);
-	sv_hive_subkeys(h, h->base.root, look_up, &v, &err);
+	else
+		use(h);
+	sv_hive_close(h);
+	sv_dev_close(dev);
+	free(file);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "hive/regf.h"
+#include "io/dev.h"
 
 #define NOWHERE UINT32_MAX
 
@@ -176,18 +177,20 @@ static inline void build_end(struct build *b)
 		sv_store_le32(b->bytes + SV_REGF_BINS_AT + b->used, BINS_SIZE - b->used);
 }
 
+static inline int open_bytes(
+	const void *bytes, size_t n, struct sv_hive **ret, struct sv_err *err)
+{
+	struct sv_dev *dev = sv_mem_open(bytes, n, true, "HIVE", err);
+	int rc = dev ? sv_hive_open(dev, ret, err) : -1;
+
+	sv_dev_close(dev);
+	return rc;
+}
+
 static inline int build_try_open(struct build *b, struct sv_hive **ret, struct sv_err *err)
 {
-	uint8_t *copy = malloc(sizeof b->bytes);
-	int rc;
-
-	assert_non_null(copy);
 	build_end(b);
-	memcpy(copy, b->bytes, sizeof b->bytes);
-	rc = sv_hive_open(copy, sizeof b->bytes, "HIVE", ret, err);
-	if (rc < 0)
-		free(copy);
-	return rc;
+	return open_bytes(b->bytes, sizeof b->bytes, ret, err);
 }
 
 static inline struct sv_hive *build_open(struct build *b)

@@ -18,7 +18,7 @@ struct open_hive {
 	const char *file;
 	struct sv_hive *h;
 	sv_hive_key root;
-	void *bytes; /* of h */
+	void *bytes;
 	size_t n;
 };
 
@@ -26,11 +26,21 @@ static struct open_hive open_hive(const struct corpus *c, const char *file)
 {
 	struct open_hive o = {.c = c, .file = file};
 	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *dev;
 
 	o.bytes = corpus_file(c, file, &o.n);
-	assert_ok(sv_hive_open(o.bytes, o.n, file, &o.h, &err));
+	dev = sv_mem_open(o.bytes, o.n, false, file, &err);
+	assert_non_null(dev);
+	assert_ok(sv_hive_open(dev, &o.h, &err));
+	sv_dev_close(dev);
 	assert_ok(sv_hive_root(o.h, &o.root, &err));
 	return o;
+}
+
+static void close_hive(struct open_hive *o)
+{
+	sv_hive_close(o->h);
+	free(o->bytes);
 }
 
 static void assert_fact(const struct open_hive *o, const char *key, const char *found)
@@ -249,12 +259,12 @@ static void assert_same_text(const char *ours, const char *theirs)
 static void compare_with_hivex(const struct open_hive *o)
 {
 	struct dump d = {.h = o->h};
-	struct sv_regf_key root;
+	sv_autonode struct sv_regf_node root = {0};
 	sv_autofree char *name = NULL, *theirs = NULL;
 	int status;
 
 	assert_int_equal(sv_regf_load_key(o->h, o->root, &root, &d.err), 0);
-	name = sv_regf_name_text(&root.name);
+	name = sv_regf_name_text(&root.key.name);
 	assert_fact(o, "hive.root", name);
 	sv_str_add(&d.xml, "<hive>");
 	dump_key(&d, name, o->root);
@@ -280,7 +290,7 @@ static void compare(const struct corpus *c, const char *file)
 	assert_fact(&o, "hive.sequence", text);
 	assert_false(sv_hive_dirty(o.h));
 	compare_with_hivex(&o);
-	sv_hive_close(o.h);
+	close_hive(&o);
 }
 
 static void the_judge_rejects_a_bad_checksum(void **state)
@@ -405,7 +415,7 @@ static void tells_the_facts_of_software(void **state)
 		assert_uninstall_entry(&o, key + strlen(entry), json);
 	}
 	assert_true(n > 40);
-	sv_hive_close(o.h);
+	close_hive(&o);
 }
 
 static void tells_the_facts_of_system(void **state)
@@ -430,7 +440,7 @@ static void tells_the_facts_of_system(void **state)
 	assert_string(&o, "ControlSet001\\Control\\Session Manager\\Environment",
 		"PROCESSOR_ARCHITECTURE", "system.arch");
 	assert_number(&o, "system.services", count_subkeys(&o, "ControlSet001\\services"));
-	sv_hive_close(o.h);
+	close_hive(&o);
 }
 
 int main(void)
