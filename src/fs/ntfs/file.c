@@ -134,6 +134,7 @@ static int open_data(struct sv_ntfs *v, uint64_t ino, const char *name, struct s
 		forget_last(v);
 		return sv_fail_nomem(err);
 	}
+	v->last.direct = !v->last.unit && v->last.size > SV_NTFS_CACHE_BLOCK;
 	v->last_ino = ino;
 	v->last_valid = true;
 	return 0;

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-/* Folders and records are read in small pieces: 4 MiB of blocks of 64 KiB. */
-#define CACHE_BLOCK  (64 * 1024)
 #define CACHE_BLOCKS 64
 
 static void ntfs_close(struct sv_fs *fs)
@@ -80,7 +78,7 @@ static int ntfs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *e
 		return sv_fail_nomem(err);
 	v->fs.driver = &sv_ntfs_driver;
 	v->fs.volume = sv_dev_ref(volume);
-	v->dev = sv_cache_open(volume, CACHE_BLOCK, CACHE_BLOCKS, err);
+	v->dev = sv_cache_open(volume, SV_NTFS_CACHE_BLOCK, CACHE_BLOCKS, err);
 	if (!v->dev || read_boot(v, err) < 0 || open_mft(v, err) < 0) {
 		ntfs_close(&v->fs);
 		return -1;

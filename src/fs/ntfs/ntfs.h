@@ -112,12 +112,16 @@ int sv_ntfs_name_compare(const uint16_t *upcase, const uint8_t *a, unsigned a_le
 
 /* ---- streams: ntfs_stream.c, ntfs_attr.c ---- */
 
+/* Folders, records and small files are read in small pieces: 4 MiB of blocks of this. */
+#define SV_NTFS_CACHE_BLOCK (64 * 1024)
+
 struct sv_ntfs_stream {
 	uint16_t flags;
 	bool resident;
 	uint8_t *value; /* resident */
 	uint64_t size, initialized, allocated;
 	unsigned unit; /* log2 of clusters; above 0 where packed */
+	bool direct; /* large data: not read through the cache, in whose blocks they'd be few */
 	struct sv_ntfs_runs runs;
 	/* packed: two units of memory, and which unit lies unpacked in the first */
 	uint8_t *plain;
@@ -127,7 +131,7 @@ struct sv_ntfs_stream {
 
 struct sv_ntfs {
 	struct sv_fs fs;
-	struct sv_dev *dev; /* a cache above the volume */
+	struct sv_dev *dev; /* a cache above the volume (fs.volume) */
 	struct sv_ntfs_raw_geometry geo;
 	struct sv_ntfs_stream mft;
 	bool from_mirror; /* a record was damaged and its copy in $MFTMirr was taken */

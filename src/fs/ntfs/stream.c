@@ -40,6 +40,7 @@ static int read_runs(struct sv_ntfs *v, struct sv_ntfs_stream *s, uint8_t *buf, 
 	uint64_t off, struct sv_err *err)
 {
 	const uint64_t cluster = v->geo.cluster_size;
+	struct sv_dev *from = s->direct ? v->fs.volume : v->dev;
 
 	while (n) {
 		const struct sv_ntfs_raw_run *run = sv_ntfs_runs_at(&s->runs, off / cluster);
@@ -54,7 +55,7 @@ static int read_runs(struct sv_ntfs *v, struct sv_ntfs_stream *s, uint8_t *buf, 
 		len = (size_t)SV_MIN(n, run->length * cluster - within);
 		if (run->lcn == NTFS_HOLE)
 			memset(buf, 0, len);
-		else if (sv_dev_read(v->dev, buf, len, run->lcn * cluster + within, err) < 0)
+		else if (sv_dev_read(from, buf, len, run->lcn * cluster + within, err) < 0)
 			return -1;
 		buf += len;
 		off += len;
