@@ -13,7 +13,6 @@ struct look {
 	struct sv_vdi *v;
 	struct sv_image_faults *faults;
 	uint8_t *seen; /* a bit per place */
-	uint64_t used;
 };
 
 __attribute__((format(printf, 4, 5))) static void report(
@@ -34,6 +33,11 @@ __attribute__((format(printf, 4, 5))) static void report(
 	k->faults->report(k->faults->user, leak, k->path, at, text);
 }
 
+static bool is_seen(const struct look *k, uint64_t place)
+{
+	return k->seen[place / 8] >> (place % 8) & 1;
+}
+
 static void check_entry(struct look *k, uint64_t i)
 {
 	struct sv_vdi *v = k->v;
@@ -49,11 +53,9 @@ static void check_entry(struct look *k, uint64_t i)
 			(unsigned long long)i, place);
 		return;
 	}
-	if (k->seen[place / 8] >> (place % 8) & 1)
+	if (is_seen(k, place))
 		report(k, false, at, "block %llu is at place %u, and another block is too",
 			(unsigned long long)i, place);
-	else
-		k->used++;
 	k->seen[place / 8] |= (uint8_t)(1 << place % 8);
 }
 
@@ -61,16 +63,23 @@ static void check_count(struct look *k)
 {
 	const uint64_t at = offsetof(struct sv_vdi_disk_header, n_allocated);
 	struct sv_vdi *v = k->v;
+	uint64_t size = sv_dev_size(v->file), places = 0;
 
+	if (size > v->header.data_at)
+		places = sv_div_up(size - v->header.data_at, v->header.block_size);
 	if (v->count < v->next)
 		report(k, false, at,
 			"the header counts %u blocks, the last in use is number %u", v->count,
 			v->next);
-	for (uint64_t i = k->used; i < v->count && v->count <= v->header.n_blocks; i++)
-		report(k, true, at, "nothing points to one of %u blocks", v->count);
-	if (v->count > v->header.n_blocks)
-		report(k, false, at, "the header counts %u blocks, the disk has %llu", v->count,
-			(unsigned long long)v->header.n_blocks);
+	if (v->count > places)
+		report(k, false, at, "the header counts %u blocks, the file has room for %llu",
+			v->count, (unsigned long long)places);
+	for (uint64_t i = 0; i < v->count && i < places && i < SV_VDI_BLOCKS_MAX; i++) {
+		if (!is_seen(k, i))
+			report(k, true, sv_vdi_place_at(v, i),
+				"nothing points to the block at place %llu",
+				(unsigned long long)i);
+	}
 }
 
 static int check_map(struct look *k, struct sv_job *job, struct sv_err *err)
@@ -83,8 +92,30 @@ static int check_map(struct look *k, struct sv_job *job, struct sv_err *err)
 			return -1;
 		check_entry(k, i);
 	}
-	check_count(k);
 	return 0;
+}
+
+static void keep_first(
+	void *user, bool leak, const char *path, uint64_t offset, const char *message)
+{
+	struct sv_err *first = user;
+
+	if (!leak && first->code == SV_OK)
+		sv_fail_at(first, SV_CORRUPT, path, offset, "%s", message);
+}
+
+int sv_vdi_refuse_faults(struct sv_vdi *v, struct sv_err *err)
+{
+	struct sv_err first = SV_ERR_INIT;
+	struct sv_image_faults faults = {.report = keep_first, .user = &first};
+	struct look k = {.path = sv_dev_name(v->file), .v = v, .faults = &faults};
+	int rc = check_map(&k, NULL, err);
+
+	free(k.seen);
+	if (rc < 0 || first.code == SV_OK)
+		return rc;
+	sv_err_copy(err, &first);
+	return sv_hint(err, "it can be read, not written; `sharevm image check` tells more");
 }
 
 int sv_vdi_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
@@ -97,6 +128,8 @@ int sv_vdi_check(const struct sv_link_env *env, const char *path, struct sv_dev 
 	if (sv_vdi_load(file, false, &k.v, err) < 0)
 		return -1;
 	rc = check_map(&k, job, err);
+	if (!rc)
+		check_count(&k);
 	free(k.seen);
 	sv_vdi_close(&k.v->link);
 	return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reading and making the header of vdi_format.h. Nothing here does I/O. */
+/* Reading and making the header of format.h. Nothing here does I/O. */
 #include "image/vdi/format.h"
 
 #include <stdio.h>

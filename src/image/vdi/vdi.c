@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The VDI driver: dynamic, fixed and differencing images of VirtualBox (vdi_format.h tells the
+ * The VDI driver: dynamic, fixed and differencing images of VirtualBox (format.h tells the
  * format, vdi.h the crash order).
  */
 #include "image/vdi/vdi.h"
@@ -61,7 +61,7 @@ int sv_vdi_load(struct sv_dev *file, bool writable, struct sv_vdi **ret, struct 
 	v->file = sv_dev_ref(file);
 	if (sv_dev_read(file, head, n, 0, err) < 0 ||
 		sv_vdi_header_parse(head, n, sv_dev_size(file), &v->header, err) < 0 ||
-		read_map(v, err) < 0) {
+		read_map(v, err) < 0 || (writable && sv_vdi_refuse_faults(v, err) < 0)) {
 		sv_vdi_close(&v->link);
 		return sv_err_path(err, sv_dev_name(file));
 	}

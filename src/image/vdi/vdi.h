@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * An open VDI, shared by the files vdi*.c.
+ * An open VDI, shared by this folder's files.
  *
  * Crash order: new blocks go behind the last one in use. Their data and the header's count of
  * blocks are flushed first, then their map entries are written and flushed. A power cut
@@ -77,6 +77,9 @@ uint64_t sv_vdi_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size);
 int sv_vdi_limits(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err);
+/* What must not be written: blocks that share a place, or lie outside the file. A write to one
+ * of them would change another one's bytes. */
+int sv_vdi_refuse_faults(struct sv_vdi *v, struct sv_err *err);
 int sv_vdi_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
 	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
 

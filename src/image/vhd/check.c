@@ -61,7 +61,8 @@ static int check_footers(const struct look *k, struct sv_err *err)
 	if (!v->header.sum_ok)
 		report(k, false, v->footer.header_at, "the checksum of the header is wrong");
 	if (v->footer.sum_ok && v->end_bad)
-		report(k, false, v->next, "the footer at the end is broken");
+		report(k, false, v->next,
+			"the footer at the end is broken, or lies on the table");
 	if (v->footer.sum_ok && v->front_bad)
 		report(k, false, 0, "the copy of the footer at the beginning is broken");
 	if (v->end_bad || v->front_bad)
@@ -163,6 +164,29 @@ static int check_blocks(struct look *k, struct sv_job *job, struct sv_err *err)
 	}
 	check_order(k);
 	return 0;
+}
+
+static void keep_first(
+	void *user, bool leak, const char *path, uint64_t offset, const char *message)
+{
+	struct sv_err *first = user;
+
+	if (!leak && first->code == SV_OK)
+		sv_fail_at(first, SV_CORRUPT, path, offset, "%s", message);
+}
+
+int sv_vhd_refuse_faults(struct sv_vhd *v, struct sv_err *err)
+{
+	struct sv_err first = SV_ERR_INIT;
+	struct sv_image_faults faults = {.report = keep_first, .user = &first};
+	struct look k = {.path = sv_dev_name(v->file), .v = v, .faults = &faults};
+	int rc = check_blocks(&k, NULL, err);
+
+	free(k.blocks);
+	if (rc < 0 || first.code == SV_OK)
+		return rc;
+	sv_err_copy(err, &first);
+	return sv_hint(err, "it can be read, not written; `sharevm image check` tells more");
 }
 
 /* The recorded time of the parent's file is told, not judged: copying a file changes it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reading and making the structures of vhd_format.h. Nothing here does I/O. */
+/* Reading and making the structures of format.h. Nothing here does I/O. */
 #include "image/vhd/format.h"
 
 #include <string.h>
@@ -111,7 +111,7 @@ void sv_vhd_footer_sum(struct sv_vhd_disk_footer *f)
 void sv_vhd_footer_resize(struct sv_vhd_disk_footer *f, uint64_t size)
 {
 	f->size = sv_put_be64(size);
-	/* the size counts, not the geometry: see vhd_format.h */
+	/* the size counts, not the geometry: see format.h */
 	memcpy(f->creator, "win ", 4);
 	set_geometry(f, size);
 	sv_vhd_footer_sum(f);

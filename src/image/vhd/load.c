@@ -191,7 +191,9 @@ static int read_table(struct sv_vhd *v, struct sv_err *err)
 		return sv_fail_nomem(err);
 	if (sv_dev_read(v->file, v->bat, n * 4, v->header.table_at, err) < 0)
 		return -1;
-	v->next = SV_MAX(v->next, sv_align_up(table_end, SV_SECTOR));
+	table_end = sv_align_up(table_end, SV_SECTOR);
+	v->end_bad |= v->next < table_end; /* the footer lies on the table */
+	v->next = SV_MAX(v->next, table_end);
 	for (uint64_t i = 0; i < n; i++)
 		v->bat[i] = sv_load_be32(&v->bat[i]);
 	return 0;
@@ -236,7 +238,8 @@ int sv_vhd_load(struct sv_dev *file, bool writable, struct sv_vhd **ret, struct 
 		goto fail;
 	fixed = v->footer.type == SV_VHD_FIXED;
 	if ((fixed ? check_fixed(v, err) : read_header(v, err)) < 0 ||
-		refuse_damaged(v, err) < 0 || (!fixed && read_table(v, err) < 0))
+		refuse_damaged(v, err) < 0 || (!fixed && read_table(v, err) < 0) ||
+		(!fixed && writable && sv_vhd_refuse_faults(v, err) < 0))
 		goto fail;
 	*ret = v;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The VHD driver: fixed, dynamic and differencing images (vhd_format.h tells the format and
+ * The VHD driver: fixed, dynamic and differencing images (format.h tells the format and
  * whose size counts, vhd.h the crash order). The bitmap of a block says which of its sectors
  * are stored; the others are the parent's, or zeros.
  */

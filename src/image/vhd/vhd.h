@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * An open VHD, shared by the files vhd*.c.
+ * An open VHD, shared by this folder's files.
  *
  * Crash order of a dynamic or differencing image. A new block goes to the end of the file,
  * over the footer, which is written anew behind it; the copy at byte 0 is never touched by
@@ -55,14 +55,14 @@ struct sv_vhd {
 	size_t n_slots;
 };
 
-/* ---- vhd_load.c ---- */
+/* ---- load.c ---- */
 
 /* Reads footer, header, table and parent's names. The link's info is not filled in. Free with
  * sv_vhd_close(). */
 int sv_vhd_load(struct sv_dev *file, bool writable, struct sv_vhd **ret, struct sv_err *err);
 void sv_vhd_close(struct sv_link *l);
 
-/* ---- vhd_bits.c ---- */
+/* ---- bits.c ---- */
 
 static inline uint64_t sv_vhd_data_at(const struct sv_vhd *v, uint64_t block)
 {
@@ -111,6 +111,9 @@ uint64_t sv_vhd_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size);
 int sv_vhd_limits(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err);
+/* What must not be written: blocks that share space, lie on structures or reach beyond the end.
+ * A write to one of them would change another one's bytes. */
+int sv_vhd_refuse_faults(struct sv_vhd *v, struct sv_err *err);
 int sv_vhd_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
 	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
 

@@ -21,16 +21,14 @@ int sv_vhd_begin_change(struct sv_vhd *v, struct sv_err *err)
 	bool fixed = v->footer.type == SV_VHD_FIXED;
 
 	v->dirty = true;
-	if (fixed || (!v->front_bad && !v->end_bad))
+	if (fixed)
 		return 0;
-	if (v->end_bad) {
-		if (sv_dev_resize(v->file, v->next + SV_VHD_FOOTER_SIZE, err) < 0 ||
-			sv_vhd_write_footer(v, v->next, err) < 0)
-			return -1;
-	} else if (sv_vhd_write_footer(v, 0, err) < 0) {
+	if (v->front_bad &&
+		(sv_vhd_write_footer(v, 0, err) < 0 || sv_dev_flush(v->file, err) < 0))
 		return -1;
-	}
-	if (sv_dev_flush(v->file, err) < 0)
+	if (v->end_bad && (sv_dev_resize(v->file, v->next + SV_VHD_FOOTER_SIZE, err) < 0 ||
+				  sv_vhd_write_footer(v, v->next, err) < 0 ||
+				  sv_dev_flush(v->file, err) < 0))
 		return -1;
 	v->front_bad = v->end_bad = false;
 	return 0;

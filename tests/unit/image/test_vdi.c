@@ -295,6 +295,14 @@ static void derives_larger_disks_in_every_way(void **state)
 
 /* ---- damage ---- */
 
+static int open_writable(struct scratch *s, const char *image, struct sv_err *err)
+{
+	struct sv_image_opts opts = {.writable = true};
+	struct sv_image *img = NULL;
+
+	return sv_image_open(sv_host_posix(), at(s, image), &opts, &img, err);
+}
+
 static void refuses_headers_that_lie(void **state)
 {
 	static const struct {
@@ -338,6 +346,20 @@ static void refuses_a_block_outside_the_file(void **state)
 	assert_fails(sv_dev_read(sv_image_dev(img), buf, 512, 3 * SV_MIB, &err), SV_CORRUPT,
 		512 + 12);
 	sv_image_close(img);
+	assert_fails(open_writable(s, "b.vdi", &err), SV_CORRUPT, 512 + 12);
+}
+
+/* A write to one of the blocks would change the other. */
+static void refuses_to_write_blocks_that_share_a_place(void **state)
+{
+	struct scratch *s = *state;
+	struct sv_err err = SV_ERR_INIT;
+
+	make_image(at(s, "one-place.vdi"), "vdi", "fixed", 10 * SV_MIB, NULL);
+	patch(at(s, "one-place.vdi"), 512 + 12, "\1\0\0\0", 4);
+	sv_image_close(open_image(at(s, "one-place.vdi"), false));
+	assert_fails(open_writable(s, "one-place.vdi", &err), SV_CORRUPT, 512 + 12);
+	assert_non_null(strstr(err.hint, "image check"));
 }
 
 int main(void)
@@ -354,6 +376,7 @@ int main(void)
 		cmocka_unit_test(derives_larger_disks_in_every_way),
 		cmocka_unit_test(refuses_headers_that_lie),
 		cmocka_unit_test(refuses_a_block_outside_the_file),
+		cmocka_unit_test(refuses_to_write_blocks_that_share_a_place),
 	};
 
 	need_qemu();

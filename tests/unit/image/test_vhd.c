@@ -505,6 +505,33 @@ static void finds_blocks_that_share_space_and_space_that_is_lost(void **state)
 	assert_int_equal(faults.errors, 1);
 	assert_int_equal(found.offset, 1536 + 8);
 	assert_int_equal(faults.leaks, 1);
+	/* a write to one of the blocks would change the other */
+	assert_fails(open_fails(s, "o.vhd", true, &err), SV_CORRUPT, 1536 + 8);
+	img = open_image(at(s, "o.vhd"), false);
+	sv_image_close(img);
+}
+
+/* Found by the fuzzer: a table of an empty disk that reaches over the footer. */
+static void puts_a_footer_that_lies_on_the_table_where_it_belongs(void **state)
+{
+	struct scratch *s = *state;
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_image *img;
+	uint8_t footer[512];
+	int fd;
+
+	make_image(
+		at(s, "t.vhd"), "vhd", NULL, 800 * SV_MIB, NULL); /* 400 entries: 1600 bytes */
+	fd = open(at(s, "t.vhd"), O_RDWR);
+	assert_int_equal(pread(fd, footer, 512, 0), 512);
+	assert_int_equal(pwrite(fd, footer, 512, 1536 + 1536 + 90), 512);
+	assert_int_equal(ftruncate(fd, 1536 + 1536 + 90 + 512), 0);
+	close(fd);
+	img = open_image(at(s, "t.vhd"), true);
+	write_pattern(sv_image_dev(img), 5000, 5000, 1);
+	assert_ok(sv_image_grow(img, SV_GIB, &err));
+	sv_image_close(img);
+	assert_sound(at(s, "t.vhd"));
 }
 
 /* ---- derivation ---- */
@@ -565,6 +592,7 @@ int main(void)
 		cmocka_unit_test(one_good_copy_of_the_footer_is_enough),
 		cmocka_unit_test(refuses_tables_and_blocks_outside_the_file),
 		cmocka_unit_test(finds_blocks_that_share_space_and_space_that_is_lost),
+		cmocka_unit_test(puts_a_footer_that_lies_on_the_table_where_it_belongs),
 		cmocka_unit_test(derives_copies_and_children_but_no_larger_child),
 	};
 
