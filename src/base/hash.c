@@ -59,6 +59,13 @@ int sv_sha256_bytes(
 	return 0;
 }
 
+int sv_md5_bytes(const void *bytes, size_t n, uint8_t ret[SV_MD5_SIZE], struct sv_err *err)
+{
+	if (EVP_Digest(bytes, n, ret, NULL, EVP_md5(), NULL) != 1)
+		return sv_fail(err, SV_INTERNAL, NULL, "MD5 failed in libcrypto");
+	return 0;
+}
+
 void sv_hex(const uint8_t *bytes, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";

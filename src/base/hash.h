@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Digests: SHA-256 through OpenSSL (SHA-NI), CRC-32 as GPT uses it, CRC-32C; random bytes. */
+/* Digests: SHA-256 and MD5 through OpenSSL, CRC-32 as GPT uses it, CRC-32C; random bytes. */
 #ifndef SV_BASE_HASH_H
 #define SV_BASE_HASH_H
 
@@ -24,6 +24,11 @@ SV_DEFINE_CLEANUP(struct sv_sha256, sv_sha256_free)
 /* One call for bytes in memory. */
 int sv_sha256_bytes(
 	const void *bytes, size_t n, uint8_t ret[SV_SHA256_SIZE], struct sv_err *err);
+
+#define SV_MD5_SIZE 16
+
+/* A checksum that some formats keep; against no attacker. */
+int sv_md5_bytes(const void *bytes, size_t n, uint8_t ret[SV_MD5_SIZE], struct sv_err *err);
 
 void sv_hex(const uint8_t *bytes, size_t n, char *out); /* 2n+1 characters */
 /* Reads exactly 2n hex digits; false where the text is anything else. */
