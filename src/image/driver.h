@@ -138,6 +138,7 @@ struct sv_image_driver {
 		struct sv_err *err);
 };
 
+extern const struct sv_image_driver sv_parallels_driver;
 extern const struct sv_image_driver sv_qcow2_driver;
 extern const struct sv_image_driver sv_raw_driver;
 extern const struct sv_image_driver sv_vdi_driver;

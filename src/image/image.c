@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct sv_image_driver *const drivers[] = {
-	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vdi_driver,
+	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vdi_driver, &sv_parallels_driver,
 	&sv_raw_driver, /* what no other claims */
 };
 
