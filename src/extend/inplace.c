@@ -39,12 +39,44 @@ static int check_place(const struct sv_extend *x, const char *disk, struct sv_er
 	return sv_allow_resolve(x->allow, x->host, x->target.vm->folder, disk, &real, err);
 }
 
-int sv_in_place_check(const struct sv_extend *x, struct sv_err *err)
+static int refuse_cut_off(const struct sv_extend *x, const char *disk, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, disk,
+		"an earlier in-place extension of this disk was cut off");
+	return sv_hint(err, "undo it first: sharevm rollback '%s'", x->target.vm->config);
+}
+
+/* Earlier changes stay undoable, one by one, while the disk is as the latest left it. */
+static int choose_level(struct sv_extend *x, const char *disk, struct sv_err *err)
+{
+	struct sv_undo_files latest;
+	char why[SV_IDENTITY_WHY];
+	const char *path;
+	bool cut_off;
+
+	if (sv_undo_find(x->host, disk, 0, &latest, err) < 0)
+		return -1;
+	cut_off = latest.state == SV_UNDO_CUT_OFF;
+	x->undo_level = latest.level + 1;
+	if (latest.manifest && !sv_undo_is_unused(x->host, latest.manifest, &path, why)) {
+		x->undo_level = 1;
+		x->undo_stale = latest.level;
+	}
+	sv_undo_files_free(&latest);
+	if (cut_off)
+		return refuse_cut_off(x, disk, err);
+	if (x->undo_level <= SV_UNDO_LEVELS)
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, disk,
+		"there are %d undo files beside it, the most allowed", SV_UNDO_LEVELS);
+	return sv_hint(
+		err, "to give up going back, delete them: rm '%s%s'*", disk, SV_UNDO_SUFFIX);
+}
+
+int sv_in_place_check(struct sv_extend *x, struct sv_err *err)
 {
 	const struct sv_vm *vm = x->target.vm;
 	const char *disk = vm->disks[x->target.disk].path;
-	struct sv_undo_files beside;
-	bool cut_off;
 
 	if (sv_image_links(sv_target_image(&x->target)) > 1 || vm->has_snapshots ||
 		vm->is_template) {
@@ -54,15 +86,7 @@ int sv_in_place_check(const struct sv_extend *x, struct sv_err *err)
 			"leave --in-place away: the extended machine gets a folder of "
 			"its own, and the snapshots stay with the original");
 	}
-	if (check_place(x, disk, err) < 0 || sv_undo_find(x->host, disk, &beside, err) < 0)
-		return -1;
-	cut_off = beside.state == SV_UNDO_CUT_OFF;
-	sv_undo_files_free(&beside);
-	if (!cut_off)
-		return 0;
-	sv_fail(err, SV_UNSUPPORTED, disk,
-		"an earlier in-place extension of this disk was cut off");
-	return sv_hint(err, "undo it first: sharevm rollback '%s'", vm->config);
+	return check_place(x, disk, err) < 0 ? -1 : choose_level(x, disk, err);
 }
 
 /* ---- the change, in memory ---- */
@@ -150,6 +174,7 @@ static int fill_manifest(struct in_place *ip, struct sv_err *err)
 	return 0;
 }
 
+/* Without an undo file a manifest says nothing; one of this level would be in the way. */
 static int drop_old_manifest(struct in_place *ip, struct sv_err *err)
 {
 	if (!sv_host_exists(ip->x->host, ip->manifest_path))
@@ -179,8 +204,10 @@ static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 	if (sv_vm_refresh_state(host, ip->x->target.vm, err) < 0 ||
 		sv_vm_require_off(ip->x->target.vm, err) < 0 || sv_job_check(job, err) < 0)
 		return -1;
-	/* the new undo file takes the old one's place in one step; the old manifest names the
-	 * old one's id, so that from here to the end the change counts as cut off */
+	if (ip->x->undo_stale && sv_undo_forget(host, ip->disk, err) < 0)
+		return -1;
+	/* no manifest names the new undo file's id: from here to the end the change counts as
+	 * cut off */
 	if (sv_undo_write(host, ip->undo_path, ip->stage, ip->undo_id, err) < 0 ||
 		check_undo(ip, err) < 0 || drop_old_manifest(ip, err) < 0)
 		return -1;
@@ -253,8 +280,8 @@ static int fill_result(
 
 static int run(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 {
-	ip->undo_path = sv_format("%s%s", ip->disk, SV_UNDO_SUFFIX);
-	ip->manifest_path = sv_format("%s%s", ip->disk, SV_MANIFEST_IN_PLACE);
+	ip->undo_path = sv_undo_path(ip->disk, ip->x->undo_level);
+	ip->manifest_path = sv_undo_manifest_path(ip->disk, ip->x->undo_level);
 	ip->manifest = calloc(1, sizeof *ip->manifest);
 	if (!ip->undo_path || !ip->manifest_path || !ip->manifest)
 		return sv_fail_nomem(err);

@@ -121,6 +121,27 @@ static int add_warning(struct sv_extend *x, bool when, const char *text, struct 
 	return sv_list_add(&x->plan.warnings, &x->plan.n_warnings, err, "%s", text);
 }
 
+static int warn_in_place(struct sv_extend *x, struct sv_err *err)
+{
+	unsigned earlier = x->undo_level - 1;
+
+	if (add_warning(x, true,
+		    "the original disk is changed; rollback works until it is first used",
+		    err) < 0)
+		return -1;
+	if (x->undo_stale)
+		return add_warning(x, true,
+			"the disk was used since it was last extended in place: that can no "
+			"longer be undone, and its undo file is removed",
+			err);
+	if (!earlier)
+		return 0;
+	return sv_list_add(&x->plan.warnings, &x->plan.n_warnings, err,
+		"%u earlier extension%s of this disk can still be undone: each rollback goes "
+		"back by one",
+		earlier, earlier == 1 ? "" : "s");
+}
+
 static int warn(struct sv_extend *x, struct sv_err *err)
 {
 	enum sv_extend_mode mode = x->plan.mode;
@@ -139,9 +160,7 @@ static int warn(struct sv_extend *x, struct sv_err *err)
 			"the other disks of the new machine may read from the original's: do "
 			"not start the original any more",
 			err) < 0 ||
-		add_warning(x, mode == SV_EXTEND_IN_PLACE,
-			"the original disk is changed; rollback works until it is first used",
-			err) < 0)
+		(mode == SV_EXTEND_IN_PLACE && warn_in_place(x, err) < 0))
 		return -1;
 	return add_warning(x, *table, table, err);
 }

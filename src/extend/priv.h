@@ -17,6 +17,8 @@ struct sv_extend {
 	char *parent;                /* folder in which the result's folder will be made */
 	enum sv_image_derive derive; /* for a linked or copied result */
 	bool quick, no_chkdsk, new_identity;
+	unsigned undo_level;    /* in place: of the undo file to come (undo.h) */
+	unsigned undo_stale;    /* levels that can be undone no more: the disk was used since */
 	struct sv_allow *allow; /* borrowed */
 };
 
@@ -44,8 +46,9 @@ int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_ext
 /* inplace.c */
 int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
 	struct sv_err *err);
-/* SV_UNSUPPORTED where the machine cannot be extended in place; else 0. */
-int sv_in_place_check(const struct sv_extend *x, struct sv_err *err);
+/* SV_UNSUPPORTED where the machine cannot be extended in place. Fills undo_level, undo_stale.
+ */
+int sv_in_place_check(struct sv_extend *x, struct sv_err *err);
 
 /* partial.c: removes a .partial folder of ours that an ended run left. SV_BUSY when another
  * run works in it, SV_EXISTS when it is not ours. 0 also when there is none. */

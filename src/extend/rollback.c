@@ -178,25 +178,21 @@ static int roll_back_folder(const struct rollback *r, const char *dir, struct sv
 static int check_unused(struct sv_host *host, const struct sv_undo_files *f, struct sv_err *err)
 {
 	char why[SV_IDENTITY_WHY];
+	const char *path;
 
-	for (size_t i = 0; f->manifest && i < f->manifest->n_originals; i++) {
-		const struct sv_manifest_file *o = &f->manifest->originals[i];
-
-		if (sv_identity_same(host, o->name, &o->identity, why))
-			continue;
-		sv_fail(err, SV_UNSUPPORTED, o->name,
-			"the disk was used since it was extended: %s", why);
-		return sv_hint(err,
-			"the old metadata under a disk that has lived on would destroy "
-			"it; keep the extended disk");
-	}
-	return 0;
+	if (!f->manifest || sv_undo_is_unused(host, f->manifest, &path, why))
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, path, "the disk was used since it was extended: %s", why);
+	return sv_hint(err, "the old metadata under a disk that has lived on would destroy it; "
+			    "keep the extended disk");
 }
 
-/* The manifest goes first: a rollback that is cut off then counts as a cut-off change, which
- * rollback can end. */
-static int undo_disk(
-	const struct rollback *r, const struct sv_undo_files *f, struct sv_err *err)
+/*
+ * The manifest goes first: a rollback that is cut off then counts as a cut-off change, which
+ * rollback can end. The undo file goes last, when the change below it knows the disk again.
+ */
+static int undo_disk(const struct rollback *r, const struct sv_undo_files *f,
+	struct sv_undo_files *below, struct sv_err *err)
 {
 	sv_autofree char *folder = sv_path_dir(f->undo_path);
 	struct sv_host *host = r->host;
@@ -213,9 +209,32 @@ static int undo_disk(
 			sv_host_sync_dir(host, folder, err) < 0))
 		return -1;
 	if (sv_undo_apply(host, f->undo, true, r->job, err) < 0 ||
+		sv_undo_renew(host, below, r->job, err) < 0 ||
 		sv_host_unlink(host, f->undo_path, err) < 0)
 		return -1;
 	return sv_host_sync_dir(host, folder, err);
+}
+
+static char *say_undone(const struct rollback *r, const char *disk, bool more)
+{
+	return sv_format("%s %s its old bytes back%s", disk, r->plan ? "would get" : "has",
+		more ? "; an earlier extension of it can be undone after this one" : "");
+}
+
+static int roll_back_disk(const struct rollback *r, const struct sv_vm *vm, const char *disk,
+	const struct sv_undo_files *f, char **ret_text, struct sv_err *err)
+{
+	struct sv_undo_files below;
+	int rc;
+
+	if (sv_vm_require_off(vm, err) < 0 ||
+		sv_undo_find(r->host, disk, f->level, &below, err) < 0)
+		return -1;
+	rc = undo_disk(r, f, &below, err);
+	if (!rc && !(*ret_text = say_undone(r, disk, below.state == SV_UNDO_COMPLETE)))
+		rc = sv_fail_nomem(err);
+	sv_undo_files_free(&below);
+	return rc;
 }
 
 /* Looks for a disk of the machine that has an undo file beside it. */
@@ -228,16 +247,12 @@ static int roll_back_machine(const struct rollback *r, const struct sv_vm *vm, b
 	*ret_found = false;
 	for (size_t i = 0; i < vm->n_disks && !*ret_found; i++) {
 		sv_undo_files_free(&f);
-		if (sv_undo_find(r->host, vm->disks[i].path, &f, err) < 0)
+		if (sv_undo_find(r->host, vm->disks[i].path, 0, &f, err) < 0)
 			return -1;
 		if (f.state == SV_UNDO_NONE)
 			continue;
 		*ret_found = true;
-		if (sv_vm_require_off(vm, err) < 0 || undo_disk(r, &f, err) < 0)
-			rc = -1;
-		else if (!(*ret_text = sv_format("%s %s its old bytes back", vm->disks[i].path,
-				   r->plan ? "would get" : "has")))
-			rc = sv_fail_nomem(err);
+		rc = roll_back_disk(r, vm, vm->disks[i].path, &f, ret_text, err);
 	}
 	sv_undo_files_free(&f);
 	return rc;

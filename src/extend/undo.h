@@ -2,6 +2,11 @@
 /*
  * The undo file of an in-place extension, "DISK.sharevm-undo" beside the disk.
  *
+ * A disk that is extended again before it was used gets another one: each has its level,
+ * "DISK.sharevm-undo" is level 1, "DISK.sharevm-undo.2" level 2, their manifests are
+ * "DISK.sharevm.json", "DISK.sharevm.json.2". The highest level is the latest change; rollback
+ * undoes that one, and the level below is the latest then. What is said below holds for it.
+ *
  * It is published (temp, flush, rename, folder synced) before the first byte of the disk
  * changes, and holds for every range that will be written the old bytes and the new ones. Three
  * states follow from what lies beside the disk:
@@ -22,15 +27,16 @@
 #define SV_EXTEND_UNDO_H
 
 #include "base/job.h"
+#include "extend/manifest.h"
 #include "io/host.h"
 #include "io/stage.h"
 
 #define SV_UNDO_SUFFIX ".sharevm-undo"
 #define SV_UNDO_MAX    (256u << 20) /* bytes of an undo file; 8 TB in place needs 10 MiB */
 #define SV_UNDO_ID     65           /* hex of the payload's SHA-256, and NUL */
+#define SV_UNDO_LEVELS 999          /* undo files beside one disk */
 
 struct sv_undo;
-struct sv_manifest;
 
 /* From a stage that holds the finished change: reads the old bytes through `under`, writes and
  * publishes the undo file at `path`, replacing an older one. */
@@ -61,12 +67,32 @@ int sv_undo_apply(struct sv_host *host, const struct sv_undo *u, bool lock, stru
 enum sv_undo_state { SV_UNDO_NONE, SV_UNDO_CUT_OFF, SV_UNDO_COMPLETE };
 struct sv_undo_files {
 	enum sv_undo_state state;
-	char *undo_path, *manifest_path;
-	struct sv_undo *undo;         /* NULL when there is none */
+	unsigned level;                  /* 0 when there is none */
+	char *undo_path, *manifest_path; /* of the level; NULL when there is none */
+	struct sv_undo *undo;            /* NULL when there is none */
 	struct sv_manifest *manifest; /* NULL when there is none, or it is another change's */
 };
-int sv_undo_find(
-	struct sv_host *host, const char *disk, struct sv_undo_files *ret, struct sv_err *err);
+/* The latest change of the disk (`below` 0), or the latest below a level. */
+int sv_undo_find(struct sv_host *host, const char *disk, unsigned below,
+	struct sv_undo_files *ret, struct sv_err *err);
 void sv_undo_files_free(struct sv_undo_files *f); /* frees the content; safe on zeros */
+
+/* Are all files that a complete change recorded as they were then? Else `path` and `why` (a
+ * sentence without the path) tell of the first that is not. */
+bool sv_undo_is_unused(struct sv_host *host, const struct sv_manifest *m, const char **ret_path,
+	char why[SV_IDENTITY_WHY]);
+
+/* After a rollback has brought a complete change's bytes back: records the files' new times in
+ * its manifest. Leaves the manifest alone where a file has other bytes than it recorded. */
+int sv_undo_renew(
+	struct sv_host *host, struct sv_undo_files *f, struct sv_job *job, struct sv_err *err);
+
+/* Removes all undo files and manifests of a disk that was used since: none of them can be
+ * applied any more. Cut off, it leaves nothing that rollback would take for good. */
+int sv_undo_forget(struct sv_host *host, const char *disk, struct sv_err *err);
+
+/* Names beside the disk. Caller frees; NULL on NOMEM. */
+char *sv_undo_path(const char *disk, unsigned level);
+char *sv_undo_manifest_path(const char *disk, unsigned level);
 
 #endif

@@ -4,6 +4,7 @@
 # One disk extended in place again and again. Each time asks Windows for a check by the dirty
 # flag, and the next time accepts that flag as its own, because nobody touched the disk. At the
 # end (and at some steps between) the volume is whole for other people's tools, with every file.
+# Then all steps are taken back, one by one.
 # A disk that somebody else wrote is refused as dirty.
 #
 #   repeat.sh TIMES
@@ -15,6 +16,7 @@ small_machine
 fresh
 manifest=$tmp/base/manifest.sha256
 size=$(stat -c %s "$flat")
+bytes_of "$folder" >"$tmp/before"
 
 judge_step() {
 	raw_view "$desc" "$tmp/disk.raw"
@@ -45,8 +47,18 @@ check "the last step is undone" "$SHAREVM" rollback "$vmx" --yes
 size=$(stat -c %s "$flat")
 step=undone
 judge_step
+# the disk carries the flag of the step before, whose record knows the disk again
+check "an undone step is taken again" "$SHAREVM" extend "$vmx" --in-place --by 3M --yes
+step=$times
+while [ $step -gt 0 ]; do
+	step=$((step - 1))
+	"$SHAREVM" rollback "$vmx" --yes >"$tmp/out" 2>&1 ||
+		{ cat "$tmp/out"; fail "going back to step $step"; }
+done
+check_exit 1 "there is no step before the first" "$SHAREVM" rollback "$vmx" --yes
+bytes_of "$folder" | diff "$tmp/before" - || fail "the machine did not come back byte for byte"
+echo "ok: $times steps back, to what it was, byte for byte"
 
-# the undone disk carries the flag of the step before, whose record is gone: not ours to accept
 fresh
 extend_small in-place >"$tmp/out" 2>&1 || { cat "$tmp/out"; fail "extending"; }
 check "somebody writes to the disk" qemu-io -f vmdk -c 'write -P 0x5a 10M 512' "$desc"

@@ -167,10 +167,10 @@ rm "$tmp/linked.raw"
 # ---- in place ----
 in_place() {
 	fresh
-	sums_of "$folder" | sed 's/ [0-9]* \.\// .\//' >"$tmp/before"
+	bytes_of "$folder" >"$tmp/before"
 	extend_small in-place >"$tmp/out" 2>&1 || { cat "$tmp/out"; fail "extending in place"; }
 }
-judge_back() { sums_of "$folder" | sed 's/ [0-9]* \.\// .\//' | diff "$tmp/before" -; }
+judge_back() { bytes_of "$folder" | diff "$tmp/before" -; }
 in_place
 check "in place: it comes back" "$SHAREVM" rollback "$vmx" --yes
 check "in place: byte for byte" judge_back
@@ -187,6 +187,37 @@ poke "$flat" $((c_start + c_size / 2)) X
 touch -d @1600000000 "$flat"
 says 5 "in place: another time of the disk" "was used since" "keep the extended disk" \
 	rollback "$vmx" --yes
+
+# twice, and then one by one back
+tells() { # WORDS COMMAND...: says them, on however many lines
+	words=$1
+	shift
+	"$@" >"$tmp/out" 2>&1 || return 1
+	tr -s ' \n' ' ' <"$tmp/out" | grep -Eq -- "$words" || { cat "$tmp/out"; return 1; }
+}
+in_place
+cp -a --sparse=always "$flat" "$tmp/once"
+check "in place, twice: the plan tells of both ways back" tells "note 1 earlier extension of this \
+disk can still be undone" "$SHAREVM" extend "$vmx" --to 300M --in-place --yes
+check "in place, twice: rollback tells of the next" tells "an earlier extension of it can be undone" \
+	"$SHAREVM" rollback "$vmx" --yes
+check "in place, twice: between the two" cmp "$flat" "$tmp/once"
+check "in place, twice: the next rollback" "$SHAREVM" rollback "$vmx" --yes
+check "in place, twice: byte for byte" judge_back
+fresh
+check "in place" extend_small in-place --no-chkdsk
+check "in place: QEMU writes to the disk" write_guest "$desc"
+cp -a --sparse=always "$flat" "$tmp/once"
+check "in place, used, again: the plan tells" tells "can no longer be undone" \
+	"$SHAREVM" extend "$vmx" --to 300M --in-place --yes
+check "in place, used, again: it comes back" "$SHAREVM" rollback "$vmx" --yes
+check "in place, used, again: to what was there before" cmp "$flat" "$tmp/once"
+says 1 "in place, used, again: there is no way to before" "no extension here" "name the folder" \
+	rollback "$vmx" --yes
+if [ -e "$desc.sharevm-undo" ] || [ -e "$desc.sharevm.json" ]; then
+	fail "in place, used, again: something is left beside the disk"
+fi
+rm "$tmp/once"
 
 # a change that was cut off, made by taking its last step away
 in_place

@@ -62,6 +62,11 @@ tree_of() {
 	sums_of "$1"
 }
 
+# the same without times
+bytes_of() {
+	sums_of "$1" | sed 's/ [0-9]* \.\// .\//'
+}
+
 # What the program said must be of use to a worried person: who speaks, what is wrong, what to do.
 judge_words() { # FILE PROOF REMEDY, as extended regular expressions
 	# shellcheck disable=SC2016

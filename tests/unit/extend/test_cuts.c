@@ -7,6 +7,7 @@
 #include "sample.h"
 
 #include "base/num.h"
+#include "base/str.h"
 #include "extend/extend.h"
 #include "host_fault.h"
 
@@ -19,6 +20,7 @@ struct cuts {
 	const char *original; /* what it must be like */
 	struct sample_state *state;
 	enum sv_extend_mode mode;
+	uint64_t size;
 	struct sv_err why; /* of the last failure */
 };
 
@@ -47,7 +49,7 @@ static int extend(struct sv_host *h, const char *dir, const struct cuts *c, stru
 	bool in_place = c->mode == SV_EXTEND_IN_PLACE;
 	struct sv_extend_result result = {0};
 	struct sv_extend_request req = {.vm = in_place ? copy : c->machine,
-		.to = NEW_SIZE,
+		.to = c->size,
 		.into = in_place ? NULL : into,
 		.mode = c->mode,
 		.no_chkdsk = true,
@@ -214,6 +216,81 @@ static const char *check_rollback_in_place(const char *dir, void *user, bool don
 	return check_original(dir, c, NULL);
 }
 
+/* ---- in place, once more ---- */
+
+#define ONCE "extended once" /* folder: the machine between the two extensions */
+
+static void put_extended_once(const char *dir, void *user)
+{
+	struct cuts *c = user;
+	struct sv_err err = SV_ERR_INIT;
+	sv_autofree char *machine = in_dir(dir, MACHINE);
+	sv_autofree char *once = in_dir(dir, ONCE);
+
+	put_machine(dir, user);
+	c->size = NEW_SIZE / 3 * 2;
+	assert_ok(extend(sv_host_posix(), dir, c, &err));
+	c->size = NEW_SIZE;
+	sample_copy(machine, once);
+}
+
+/* NULL when the machine is as it was between the two; the manifest knows the disk's new time.
+ */
+static const char *check_once(const char *dir)
+{
+	sv_autofree char *machine = in_dir(dir, MACHINE);
+	sv_autofree char *once = in_dir(dir, ONCE);
+	sv_autofree char *manifest = NULL;
+	char **names;
+	size_t n;
+
+	assert_int_equal(sv_host_list(sv_host_posix(), once, &names, &n, NULL), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (!sv_ends_with(names[i], ".sharevm.json"))
+			continue;
+		manifest = in_dir(once, names[i]);
+		unlink(manifest);
+	}
+	sv_host_free_names(names, n);
+	return manifest ? sample_differs(once, machine, ".sharevm.json")
+			: "there was no manifest";
+}
+
+/* Each rollback takes one step: to what was between the two, and to the original. */
+static const char *check_both_ways_back(const char *dir, void *user, bool done)
+{
+	struct cuts *c = user;
+	struct sv_err err = SV_ERR_INIT;
+	const char *text;
+
+	if (done && roll_back(sv_host_posix(), dir, MACHINE, &err) < 0)
+		return wrong("rollback", &err);
+	text = done ? check_once(dir) : NULL;
+	if (text)
+		return text;
+	while (roll_back(sv_host_posix(), dir, MACHINE, &err) == 0)
+		;
+	if (err.code != SV_NOTFOUND)
+		return wrong("going back", &err);
+	return check_original(dir, c, ".sharevm-new");
+}
+
+static void put_extended_twice(const char *dir, void *user)
+{
+	struct cuts *c = user;
+	struct sv_err err = SV_ERR_INIT;
+
+	put_extended_once(dir, user);
+	assert_ok(extend(sv_host_posix(), dir, c, &err));
+}
+
+static const char *check_second_step_back(const char *dir, void *user, bool done)
+{
+	const char *text = done ? check_once(dir) : NULL;
+
+	return text ? text : check_both_ways_back(dir, user, false);
+}
+
 /* ---- flatten ---- */
 
 static int work_flatten(struct sv_host *h, const char *dir, void *user, struct sv_err *err)
@@ -252,7 +329,8 @@ static void sweep(void **state, enum sv_extend_mode mode, const struct host_faul
 	struct cuts c = {.machine = sample->machine,
 		.original = sample->original,
 		.state = &sample->state,
-		.mode = mode};
+		.mode = mode,
+		.size = NEW_SIZE};
 	struct host_fault_sweep s = *how;
 	uint64_t n;
 
@@ -300,6 +378,16 @@ static void puts_old_bytes_back_whole(void **state)
 			put_extended, work_rollback, check_rollback_in_place, .seeds = 3});
 }
 
+static void keeps_each_step_back_of_a_disk_extended_twice(void **state)
+{
+	sweep(state, SV_EXTEND_IN_PLACE,
+		&(struct host_fault_sweep){put_extended_once, work_extend, check_both_ways_back,
+			.seeds = 1, .failures = true});
+	sweep(state, SV_EXTEND_IN_PLACE,
+		&(struct host_fault_sweep){
+			put_extended_twice, work_rollback, check_second_step_back, .seeds = 1});
+}
+
 static void flattens_or_goes_on_later(void **state)
 {
 	sweep(state, SV_EXTEND_LINKED,
@@ -330,6 +418,8 @@ int main(void)
 		cmocka_unit_test_prestate(brings_a_disk_extended_in_place_back, &sample),
 		cmocka_unit_test_prestate(deletes_a_folder_whole, &sample),
 		cmocka_unit_test_prestate(puts_old_bytes_back_whole, &sample),
+		cmocka_unit_test_prestate(
+			keeps_each_step_back_of_a_disk_extended_twice, &sample),
 		cmocka_unit_test_prestate(flattens_or_goes_on_later, &sample),
 	};
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
