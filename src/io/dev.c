@@ -23,7 +23,7 @@ int sv_dev_init(struct sv_dev *d, const struct sv_dev_ops *ops, const char *name
 	if (!d->name)
 		return sv_fail_nomem(err);
 	d->ops = ops;
-	d->size = size;
+	atomic_init(&d->size, size);
 	d->writable = writable;
 	atomic_init(&d->refs, 1);
 	return 0;
@@ -89,6 +89,17 @@ int sv_dev_write(struct sv_dev *d, const void *buf, size_t n, uint64_t off, stru
 int sv_dev_flush(struct sv_dev *d, struct sv_err *err)
 {
 	return d->writable && d->ops->flush ? d->ops->flush(d, err) : 0;
+}
+
+bool sv_dev_writes_apart(const struct sv_dev *d)
+{
+	return d->ops->writes_apart;
+}
+
+void sv_dev_push(struct sv_dev *d, uint64_t off, uint64_t len)
+{
+	if (d->writable && d->ops->push && len)
+		d->ops->push(d, off, len);
 }
 
 int sv_dev_extent(

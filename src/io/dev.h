@@ -7,8 +7,9 @@
  * tested, stacked and broken alone.
  *
  * Reads are safe from several threads at once. Writes, discard and resize need one writer and
- * no reader at the same time. Devices are reference counted: sv_dev_close() drops one
- * reference; a device that is opened over another takes its own reference.
+ * no reader at the same time, but for devices that write apart (sv_dev_writes_apart). Devices
+ * are reference counted: sv_dev_close() drops one reference; a device that is opened over
+ * another takes its own reference.
  */
 #ifndef SV_IO_DEV_H
 #define SV_IO_DEV_H
@@ -56,6 +57,12 @@ struct sv_dev_ops {
 	/* The range reads as zeros afterwards; space is given back where possible. */
 	int (*discard)(struct sv_dev *d, uint64_t off, uint64_t len, struct sv_err *err);
 	int (*resize)(struct sv_dev *d, uint64_t size, struct sv_err *err);
+	/* Begins to bring written bytes to the disk without waiting for it: a hint. NULL: the
+	 * next flush will do. */
+	void (*push)(struct sv_dev *d, uint64_t off, uint64_t len);
+	/* Ranges that do not overlap may be read and written by several threads at once, also
+	 * while one of them makes the device larger. */
+	bool writes_apart;
 	void (*close)(struct sv_dev *d); /* frees what the driver owns, not `d->name` */
 };
 
@@ -63,7 +70,7 @@ struct sv_dev_ops {
 struct sv_dev {
 	const struct sv_dev_ops *ops;
 	char *name; /* what messages call it: a path, or "path@partition 2"; owned */
-	uint64_t size;
+	atomic_uint_fast64_t size;
 	bool writable;
 	atomic_uint refs;
 };
@@ -87,6 +94,12 @@ uint64_t sv_dev_size(const struct sv_dev *d);
 int sv_dev_read(struct sv_dev *d, void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_dev_write(struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_dev_flush(struct sv_dev *d, struct sv_err *err);
+
+/* May several threads write ranges that do not overlap? True of a host's file. */
+bool sv_dev_writes_apart(const struct sv_dev *d);
+/* The range will not be written again soon: begin to bring it to the disk, so that the flush
+ * has less to wait for. Never fails; any thread that may write. */
+void sv_dev_push(struct sv_dev *d, uint64_t off, uint64_t len);
 
 /*
  * The extent that begins at off (off < size), at most max long: walk a device with

@@ -127,6 +127,12 @@ static int file_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	return 0;
 }
 
+static void file_push(struct sv_dev *d, uint64_t off, uint64_t len)
+{
+	/* whatever goes wrong is told by the flush that follows */
+	sync_file_range(file_fd(d), (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 static void file_close(struct sv_dev *d)
 {
 	close(file_fd(d));
@@ -141,6 +147,8 @@ static const struct sv_dev_ops file_ops = {
 	.extent = file_extent,
 	.discard = file_discard,
 	.resize = file_resize,
+	.push = file_push,
+	.writes_apart = true,
 	.close = file_close,
 };
 

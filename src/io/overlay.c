@@ -248,7 +248,7 @@ bool sv_overlay_next(
 	for (end = first; is_hidden(o, end) || sv_pagemap_get(o->pages, end);)
 		end = is_hidden(o, end) ? sv_div_up(hidden_end(o), SV_PAGE) : end + 1;
 	*ret_start = SV_MAX(pos, first * SV_PAGE);
-	*ret_len = SV_MIN(end * SV_PAGE, overlay->size) - *ret_start;
+	*ret_len = SV_MIN(end * SV_PAGE, sv_dev_size(overlay)) - *ret_start;
 	return true;
 }
 
