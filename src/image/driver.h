@@ -59,6 +59,21 @@ struct sv_link_env {
 	const char *snapshot; /* NULL but for the leaf, and where the driver has_snapshots */
 };
 
+/*
+ * How a new image is filled from its front to its end (fill.h): the frame asks for a place for
+ * each range that is not zeros, writes the bytes there itself, many ranges at a time, and asks
+ * for the tables when all is there. The files are of no use to anybody until then: nothing is
+ * flushed on the way, and no order of writes is kept.
+ */
+struct sv_fill_way {
+	/* Places are asked for in multiples of it (the disk's end apart): a power of two, 512
+	 * to 64 KiB. Zeros are looked for in its units. */
+	uint32_t unit;
+	/* Packed images: each unit goes through fill_pack(), which gives at most so many bytes.
+	 * 0: the bytes are stored as they are. */
+	uint32_t pack_max;
+};
+
 /* One open link. A driver embeds it as its first member. */
 struct sv_link {
 	const struct sv_image_driver *driver;
@@ -74,7 +89,10 @@ struct sv_link {
 struct sv_image_driver {
 	const char *name;
 	const char *extension; /* of the files it makes: ".vmdk" */
-	bool has_snapshots;    /* open() knows sv_link_env.snapshot */
+	/* What create() makes without a parent, the default first; ends with NULL. NULL: the
+	 * format has one kind. */
+	const char *const *subformats;
+	bool has_snapshots; /* open() knows sv_link_env.snapshot */
 
 	/* Is it this format? Never reads beyond the probe. */
 	bool (*probe)(const struct sv_probe *p);
@@ -102,6 +120,32 @@ struct sv_image_driver {
 		struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 	int (*discard)(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
 	int (*flush)(struct sv_link *l, struct sv_err *err);
+
+	/*
+	 * Filling. NULL: the frame uses write(). fill_begin() is called once, with a new image
+	 * without a parent; `data` is about how much will come, `workers` how many threads pack
+	 * at most. It refuses what the format cannot hold. The first call of write() or
+	 * discard() comes after fill_end(), if any.
+	 */
+	int (*fill_begin)(struct sv_link *l, uint64_t data, unsigned workers,
+		struct sv_fill_way *ret, struct sv_err *err);
+	/*
+	 * A place for guest bytes [off, off+len) which take `stored` bytes there (`len`, unless
+	 * they are packed: then len is one unit). Ranges come in the order of the disk, none
+	 * twice. A DATA run of at most len bytes, in a device that reaches that far and reads
+	 * as zeros there; the frame need not write all of it. One thread calls, while others
+	 * write what was placed before.
+	 */
+	int (*fill_place)(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
+		struct sv_run *ret, struct sv_err *err);
+	/* Packs one unit (less at the end of the disk). `worker` is below `workers`: an index
+	 * of scratch memory. Called by several threads. */
+	int (*fill_pack)(struct sv_link *l, unsigned worker, uint64_t off, const void *bytes,
+		size_t n, void *ret, uint32_t *ret_n, struct sv_err *err);
+	/* All is written: brings the tables into the files and cuts them to their sizes. A
+	 * flush() follows. */
+	int (*fill_end)(struct sv_link *l, struct sv_err *err);
+
 	int (*grow)(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 
 	/* The nth place to look for the parent, absolute; NULL after the last. *ret_err says
@@ -156,6 +200,10 @@ int sv_link_open_file(const struct sv_link_env *env, const char *path, bool writ
 int sv_link_add_file(struct sv_link *l, struct sv_host *host, const char *path, bool data,
 	struct sv_err *err);
 void sv_link_close(struct sv_link *l); /* NULL-safe */
+
+/* Makes a file that is being filled reach to `end`, and further, in large steps: what is too
+ * much is cut off by fill_end(). */
+int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err);
 
 /* The guest's device over links[0..n). `owns`: closing it closes the links and frees the
  * array; else both are borrowed. */

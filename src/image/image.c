@@ -89,6 +89,25 @@ static const struct sv_image_driver *find_driver(const char *name)
 	return NULL;
 }
 
+bool sv_image_format(size_t i, struct sv_image_format *ret)
+{
+	static const char *const none[] = {NULL};
+	const struct sv_image_driver *d;
+
+	if (i >= SV_ARRAY_LEN(drivers))
+		return false;
+	d = drivers[i];
+	*ret = (struct sv_image_format){
+		.name = d->name,
+		.extension = d->extension,
+		.subformats = d->subformats ? d->subformats : none,
+		.can_create = d->create != NULL,
+		.has_parents = d->parent != NULL,
+		.has_snapshots = d->has_snapshots,
+	};
+	return true;
+}
+
 static bool is_flat_part(const char *path)
 {
 	sv_autofree char *name = strdup(sv_path_base(path));
@@ -496,5 +515,8 @@ int sv_image_create(struct sv_host *host, const char *path, const struct sv_imag
 		return sv_fail(err, SV_USAGE, path,
 			"a disk of %llu bytes cannot be made: the size must be a multiple of 512",
 			(unsigned long long)own.size);
+	if (!driver->create)
+		return sv_fail(err, SV_UNSUPPORTED, path, "%s images are only read, not made",
+			driver->name);
 	return driver->create(host, path, &own, err);
 }

@@ -107,6 +107,19 @@ int sv_image_check(struct sv_host *host, const char *path, const struct sv_image
 
 /* ---- making ---- */
 
+struct sv_image_format {
+	const char *name;      /* "vmdk" */
+	const char *extension; /* ".vmdk" */
+	/* The kinds that can be made without a parent, the default first; ends with NULL. Empty
+	 * where there is but one. */
+	const char *const *subformats;
+	bool can_create;
+	bool has_parents;
+	bool has_snapshots;
+};
+/* The ith known format; false behind the last. */
+bool sv_image_format(size_t i, struct sv_image_format *ret);
+
 struct sv_image_spec {
 	const char *format;      /* "raw", "vmdk" */
 	const char *subformat;   /* NULL: the format's default */

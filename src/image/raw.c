@@ -90,6 +90,34 @@ static int raw_flush(struct sv_link *l, struct sv_err *err)
 	return sv_dev_flush(file_of(l), err);
 }
 
+/* Every place is there already. */
+static int raw_fill_begin(struct sv_link *l, uint64_t data, unsigned workers,
+	struct sv_fill_way *ret, struct sv_err *err)
+{
+	(void)l;
+	(void)data;
+	(void)workers;
+	(void)err;
+	*ret = (struct sv_fill_way){.unit = 4 * SV_KIB};
+	return 0;
+}
+
+static int raw_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
+	struct sv_run *ret, struct sv_err *err)
+{
+	(void)stored;
+	(void)err;
+	*ret = (struct sv_run){len, SV_RUN_DATA, off, file_of(l)};
+	return 0;
+}
+
+static int raw_fill_end(struct sv_link *l, struct sv_err *err)
+{
+	(void)l;
+	(void)err;
+	return 0;
+}
+
 static int raw_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err)
 {
 	(void)host;
@@ -183,6 +211,9 @@ const struct sv_image_driver sv_raw_driver = {
 	.write = raw_write,
 	.discard = raw_discard,
 	.flush = raw_flush,
+	.fill_begin = raw_fill_begin,
+	.fill_place = raw_fill_place,
+	.fill_end = raw_fill_end,
 	.grow = raw_grow,
 	.check = raw_check,
 	.create = raw_create,

@@ -204,9 +204,12 @@ static const char *vdi_flat_subformat(const struct sv_link *l)
 	return "dynamic";
 }
 
+static const char *const subformats[] = {"dynamic", "fixed", NULL};
+
 const struct sv_image_driver sv_vdi_driver = {
 	.name = "vdi",
 	.extension = ".vdi",
+	.subformats = subformats,
 	.probe = vdi_probe,
 	.open = vdi_open,
 	.close = sv_vdi_close,

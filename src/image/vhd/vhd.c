@@ -263,9 +263,12 @@ static const char *vhd_flat_subformat(const struct sv_link *l)
 	return "dynamic";
 }
 
+static const char *const subformats[] = {"dynamic", "fixed", NULL};
+
 const struct sv_image_driver sv_vhd_driver = {
 	.name = "vhd",
 	.extension = ".vhd",
+	.subformats = subformats,
 	.probe = vhd_probe,
 	.open = vhd_open,
 	.close = sv_vhd_close,

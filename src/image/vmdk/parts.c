@@ -141,8 +141,8 @@ void sv_vmdk_close_part(struct sv_vmdk_part *p)
 
 /* ---- ranges ---- */
 
-/* The part that holds byte off. The parts are in order and leave no gap. */
-static struct sv_vmdk_part *part_at(struct sv_vmdk *v, uint64_t off)
+/* The parts are in order and leave no gap. */
+struct sv_vmdk_part *sv_vmdk_part_at(struct sv_vmdk *v, uint64_t off)
 {
 	size_t low = 0, high = v->n_parts - 1;
 
@@ -173,7 +173,7 @@ static int map_flat(struct sv_vmdk_part *p, uint64_t off, uint64_t max, bool hol
 int sv_vmdk_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
 	struct sv_err *err)
 {
-	struct sv_vmdk_part *p = part_at(of(l), off);
+	struct sv_vmdk_part *p = sv_vmdk_part_at(of(l), off);
 
 	off -= p->start;
 	max = SV_MIN(max, p->length - off);
@@ -205,7 +205,7 @@ int sv_vmdk_write(
 	if (sv_vmdk_change_cid(of(l), err) < 0)
 		return -1;
 	while (n) {
-		struct sv_vmdk_part *p = part_at(of(l), off);
+		struct sv_vmdk_part *p = sv_vmdk_part_at(of(l), off);
 		size_t run = (size_t)SV_MIN(n, p->start + p->length - off);
 
 		if (write_part(p, bytes, run, off - p->start, err) < 0)
@@ -232,7 +232,7 @@ int sv_vmdk_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err
 	if (sv_vmdk_change_cid(of(l), err) < 0)
 		return -1;
 	while (len) {
-		struct sv_vmdk_part *p = part_at(of(l), off);
+		struct sv_vmdk_part *p = sv_vmdk_part_at(of(l), off);
 		uint64_t run = SV_MIN(len, p->start + p->length - off);
 
 		if (discard_part(p, off - p->start, run, err) < 0)

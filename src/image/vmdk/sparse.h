@@ -24,6 +24,7 @@ struct sv_vmdk_sparse {
 	uint64_t next; /* writable: where the next grain goes, bytes in the file */
 	bool dirty;    /* written since the last flush */
 	bool flagged;  /* we have set the unclean-shutdown flag */
+	bool filling;  /* the file is larger than `next` */
 	/* For filling new grains: what lies below, and where this extent begins on the guest's
 	 * disk. NULL: zeros lie below. */
 	struct sv_dev *const *below;
@@ -62,6 +63,16 @@ int sv_vmdk_sparse_discard(
 	struct sv_vmdk_sparse *s, uint64_t off, uint64_t len, struct sv_err *err);
 /* Flushes, then takes back the flag that we set. */
 int sv_vmdk_sparse_flush(struct sv_vmdk_sparse *s, struct sv_err *err);
+
+/*
+ * Filling a new, empty extent, see driver.h: no flag is set, and nothing is flushed. The range
+ * is within the capacity and begins with a grain. SV_UNSUPPORTED where `data` bytes are more
+ * than the format can hold.
+ */
+int sv_vmdk_sparse_fill_begin(struct sv_vmdk_sparse *s, uint64_t data, struct sv_err *err);
+int sv_vmdk_sparse_place(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len,
+	struct sv_run *ret, struct sv_err *err);
+int sv_vmdk_sparse_fill_end(struct sv_vmdk_sparse *s, struct sv_err *err);
 
 /* Guest bytes whose grains are allocated, from the size of the file: exact unless space
  * leaked. */

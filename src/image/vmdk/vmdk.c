@@ -294,9 +294,13 @@ static int vmdk_match_parent(
 		"disk: bring back the right file from a backup");
 }
 
+static const char *const subformats[] = {"monolithicSparse", "monolithicFlat",
+	"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", NULL};
+
 const struct sv_image_driver sv_vmdk_driver = {
 	.name = "vmdk",
 	.extension = ".vmdk",
+	.subformats = subformats,
 	.probe = vmdk_probe,
 	.open = vmdk_open,
 	.close = sv_vmdk_close,
@@ -304,6 +308,9 @@ const struct sv_image_driver sv_vmdk_driver = {
 	.write = sv_vmdk_write,
 	.discard = sv_vmdk_discard,
 	.flush = sv_vmdk_flush,
+	.fill_begin = sv_vmdk_fill_begin,
+	.fill_place = sv_vmdk_fill_place,
+	.fill_end = sv_vmdk_fill_end,
 	.parent = vmdk_parent,
 	.match_parent = vmdk_match_parent,
 	.grow = sv_vmdk_grow,

@@ -66,6 +66,9 @@ int sv_vmdk_write_desc(struct sv_vmdk *v, struct sv_err *err);
 int sv_vmdk_change_cid(struct sv_vmdk *v, struct sv_err *err);
 int sv_vmdk_random_cid(uint32_t *ret, struct sv_err *err);
 
+/* The part that holds byte off of the guest's disk. */
+struct sv_vmdk_part *sv_vmdk_part_at(struct sv_vmdk *v, uint64_t off);
+
 /* Draws a new content id: CID, and ddb.longContentID where there is one. */
 int sv_vmdk_desc_new_cid(struct sv_vmdk_desc *d, struct sv_err *err);
 
@@ -116,6 +119,11 @@ int sv_vmdk_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vmdk_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
 int sv_vmdk_flush(struct sv_link *l, struct sv_err *err);
+int sv_vmdk_fill_begin(struct sv_link *l, uint64_t data, unsigned workers,
+	struct sv_fill_way *ret, struct sv_err *err);
+int sv_vmdk_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
+	struct sv_run *ret, struct sv_err *err);
+int sv_vmdk_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vmdk_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vmdk_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);

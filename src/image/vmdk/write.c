@@ -52,19 +52,29 @@ int sv_vmdk_sparse_flush(struct sv_vmdk_sparse *s, struct sv_err *err)
 	return sv_dev_flush(s->file, err);
 }
 
+static bool has_room(const struct sv_vmdk_sparse *s, uint64_t n)
+{
+	return s->next / SV_SECTOR <= SECTOR_MAX &&
+	       (s->next + n - s->grain_bytes) / SV_SECTOR <= SECTOR_MAX;
+}
+
+static int refuse_full(const struct sv_vmdk_sparse *s, enum sv_code code, struct sv_err *err)
+{
+	sv_fail_at(err, code, sv_dev_name(s->file), s->next,
+		"a sparse VMDK extent holds at most 2 TiB of data");
+	return sv_hint(err, "use a split (twoGbMaxExtentSparse) or a flat disk");
+}
+
 /* Makes room for n bytes, a multiple of the grain, at the end of the file. It reads as zeros.
  */
 static int append(struct sv_vmdk_sparse *s, uint64_t n, uint64_t *ret_at, struct sv_err *err)
 {
 	uint64_t end = s->next + n;
 
-	if (s->next / SV_SECTOR > SECTOR_MAX ||
-		(end - s->grain_bytes) / SV_SECTOR > SECTOR_MAX) {
-		sv_fail_at(err, SV_NOSPACE, sv_dev_name(s->file), s->next,
-			"a sparse VMDK extent holds at most 2 TiB of data");
-		return sv_hint(err, "use a split (twoGbMaxExtentSparse) or a flat disk");
-	}
-	if (sv_dev_resize(s->file, end, err) < 0)
+	if (!has_room(s, n))
+		return refuse_full(s, SV_NOSPACE, err);
+	if ((s->filling ? sv_fill_reach(s->file, end, err) : sv_dev_resize(s->file, end, err)) <
+		0)
 		return -1;
 	*ret_at = s->next;
 	s->next = end;
@@ -212,6 +222,43 @@ int sv_vmdk_sparse_write(struct sv_vmdk_sparse *s, const void *bytes, uint64_t n
 		n -= run.length;
 	}
 	return 0;
+}
+
+/* ---- filling ---- */
+
+int sv_vmdk_sparse_fill_begin(struct sv_vmdk_sparse *s, uint64_t data, struct sv_err *err)
+{
+	if (data > s->grain_bytes && !has_room(s, sv_align_down(data, s->grain_bytes)))
+		return refuse_full(s, SV_UNSUPPORTED, err);
+	s->filling = true;
+	return 0;
+}
+
+int sv_vmdk_sparse_place(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len,
+	struct sv_run *ret, struct sv_err *err)
+{
+	uint64_t table = off / s->table_span, in_table = off % s->table_span, at;
+	unsigned first = (unsigned)(in_table / s->grain_bytes), n;
+	uint32_t entries[SV_VMDK_GTES];
+
+	len = SV_MIN(len, s->table_span - in_table);
+	n = (unsigned)sv_div_up(len, s->grain_bytes);
+	s->dirty = true;
+	if (sv_vmdk_directory_need(s->gd, table, err) < 0 ||
+		(s->rgd && sv_vmdk_directory_need(s->rgd, table, err) < 0) ||
+		(!s->gd->entries[table] && make_table(s, table, err) < 0) ||
+		append(s, n * s->grain_bytes, &at, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < n; i++)
+		entries[i] = (uint32_t)(at / SV_SECTOR + i * s->h.grain);
+	*ret = (struct sv_run){len, SV_RUN_DATA, at, s->file};
+	return write_entries(s, table, first, n, entries, err);
+}
+
+int sv_vmdk_sparse_fill_end(struct sv_vmdk_sparse *s, struct sv_err *err)
+{
+	s->filling = false;
+	return sv_dev_size(s->file) > s->next ? sv_dev_resize(s->file, s->next, err) : 0;
 }
 
 /* ---- discard ---- */

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The pipeline of fill.h. One thread, the owner, walks the source, gives places and waits; a
+ * ring of pieces is in flight:
+ *
+ *	owner: next piece ──> worker: read, look for zeros, pack
+ *	owner: give places, in order ──> worker: write
+ *
+ * Half of the ring is being read while the other half is being written. A device that takes
+ * only one writer is written by the owner itself.
+ */
+#include "image/fill.h"
+#include "image/driver.h"
+
+#include "base/num.h"
+#include "base/pool.h"
+
+#include <string.h>
+
+#define PIECE      SV_MIB     /* guest bytes, aligned to itself */
+#define RING       8          /* pieces in flight */
+#define AHEAD      (RING / 2) /* of which are being read */
+#define UNIT_MIN   UINT64_C(512)
+#define UNIT_MAX   (64 * SV_KIB)
+#define UNITS_MAX  (PIECE / UNIT_MIN)
+#define REACH_STEP (64 * SV_MIB)
+/* Shorter runs of zeros between data are written: a hole of the host's file costs more. */
+#define HOLE_MIN (32 * SV_KIB)
+
+/* Bytes of a piece and their place. */
+struct part {
+	const uint8_t *bytes;
+	size_t n;
+	struct sv_dev *dev;
+	uint64_t at;
+};
+
+struct packed {
+	uint32_t n; /* bytes; 0: the unit is zeros */
+};
+
+struct piece {
+	struct sv_work work;
+	struct fill *fill;
+	bool busy; /* handed to the pool */
+	uint64_t off;
+	size_t len;
+	uint64_t read, kept; /* bytes that were read, that are not zeros */
+	uint8_t *buf;
+	bool data[UNITS_MAX]; /* units to be stored */
+	uint8_t *packed;      /* the packed units, one behind the other */
+	struct packed *units;
+	struct part parts[UNITS_MAX];
+	size_t n_parts;
+};
+
+struct fill {
+	struct sv_dev *from;
+	struct sv_link *to;
+	struct sv_fill_way way;
+	bool placed; /* the driver has the functions for it */
+	struct sv_pool *pool;
+	struct piece *ring;
+	uint64_t pos; /* the walk through `from` */
+	const struct sv_fill_opts *opts;
+	struct sv_job *job;
+	struct sv_fill_stats stats;
+};
+
+int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err)
+{
+	if (sv_dev_size(file) >= end)
+		return 0;
+	return sv_dev_resize(file, sv_align_up(end, REACH_STEP), err);
+}
+
+/* ---- in the workers: read, look for zeros, pack ---- */
+
+static int read_piece(struct piece *p, struct sv_err *err)
+{
+	struct sv_dev *from = p->fill->from;
+	uint64_t end = p->off + p->len;
+	struct sv_extent e;
+
+	p->read = 0;
+	for (uint64_t off = p->off; off < end; off += e.length) {
+		uint8_t *to = p->buf + (off - p->off);
+
+		if (sv_dev_extent(from, off, end - off, &e, err) < 0)
+			return -1;
+		if (e.kind != SV_EXTENT_DATA)
+			memset(to, 0, (size_t)e.length);
+		else if (sv_dev_read(from, to, (size_t)e.length, off, err) < 0)
+			return -1;
+		else
+			p->read += e.length;
+	}
+	return 0;
+}
+
+static size_t units_of(const struct piece *p)
+{
+	return (size_t)sv_div_up(p->len, p->fill->way.unit);
+}
+
+static size_t unit_bytes(const struct piece *p, size_t i)
+{
+	const size_t unit = p->fill->way.unit;
+
+	return SV_MIN(unit, p->len - i * unit);
+}
+
+/* The end of the run of units from i on that are alike. */
+static size_t run_end(const struct piece *p, size_t i)
+{
+	size_t n = units_of(p), end = i + 1;
+
+	while (end < n && p->data[end] == p->data[i])
+		end++;
+	return end;
+}
+
+/* Short runs of zeros between data become data. */
+static void join_runs(struct piece *p)
+{
+	size_t n = units_of(p), end;
+
+	for (size_t i = 0; i < n; i = end) {
+		end = run_end(p, i);
+		if (!p->data[i] && i && end < n && (end - i) * p->fill->way.unit < HOLE_MIN)
+			memset(p->data + i, true, end - i);
+	}
+}
+
+static void find_zeros(struct piece *p)
+{
+	const size_t unit = p->fill->way.unit;
+	size_t n = units_of(p);
+
+	for (size_t i = 0; i < n; i++)
+		p->data[i] = !sv_is_zero(p->buf + i * unit, unit_bytes(p, i));
+	join_runs(p);
+	p->kept = 0;
+	for (size_t i = 0; i < n; i++)
+		p->kept += p->data[i] ? unit_bytes(p, i) : 0;
+}
+
+static int pack_units(struct piece *p, unsigned worker, struct sv_err *err)
+{
+	struct sv_link *to = p->fill->to;
+	const size_t unit = p->fill->way.unit;
+	uint8_t *out = p->packed;
+
+	for (size_t i = 0; i < units_of(p); i++) {
+		if (!p->data[i])
+			continue;
+		if (to->driver->fill_pack(to, worker, p->off + i * unit, p->buf + i * unit,
+			    unit_bytes(p, i), out, &p->units[i].n, err) < 0)
+			return -1;
+		out += p->units[i].n;
+	}
+	return 0;
+}
+
+static int run_read(struct sv_work *w, unsigned worker, struct sv_err *err)
+{
+	struct piece *p = (struct piece *)w;
+
+	if (read_piece(p, err) < 0)
+		return -1;
+	find_zeros(p);
+	return p->fill->way.pack_max ? pack_units(p, worker, err) : 0;
+}
+
+/* ---- in the workers: write ---- */
+
+static int write_parts(struct piece *p, struct sv_err *err)
+{
+	for (size_t i = 0; i < p->n_parts; i++) {
+		const struct part *t = &p->parts[i];
+
+		if (sv_dev_write(t->dev, t->bytes, t->n, t->at, err) < 0)
+			return -1;
+		sv_dev_push(t->dev, t->at, t->n);
+	}
+	return 0;
+}
+
+static int run_write(struct sv_work *w, unsigned worker, struct sv_err *err)
+{
+	(void)worker;
+	return write_parts((struct piece *)w, err);
+}
+
+/* ---- in the owner: places ---- */
+
+/* Parts that continue each other, in memory and in the file, are one. */
+static void add_part(struct piece *p, const uint8_t *bytes, const struct sv_run *run, size_t n)
+{
+	struct part *last = p->n_parts ? &p->parts[p->n_parts - 1] : NULL;
+
+	if (last && last->dev == run->dev && last->bytes + last->n == bytes &&
+		last->at + last->n == run->host_offset)
+		last->n += n;
+	else
+		p->parts[p->n_parts++] = (struct part){bytes, n, run->dev, run->host_offset};
+}
+
+static int place_packed(struct piece *p, struct sv_err *err)
+{
+	struct sv_link *to = p->fill->to;
+	const uint8_t *bytes = p->packed;
+
+	for (size_t i = 0; i < units_of(p); i++) {
+		const uint64_t off = p->off + i * p->fill->way.unit;
+		struct sv_run run;
+
+		if (!p->data[i])
+			continue;
+		if (to->driver->fill_place(
+			    to, off, unit_bytes(p, i), p->units[i].n, &run, err) < 0)
+			return -1;
+		add_part(p, bytes, &run, p->units[i].n);
+		bytes += p->units[i].n;
+	}
+	return 0;
+}
+
+/* Guest bytes [off, off+len) of a piece, none of them to be left out. */
+static int place_run(struct piece *p, size_t off, size_t len, struct sv_err *err)
+{
+	struct sv_link *to = p->fill->to;
+
+	while (len) {
+		struct sv_run run;
+
+		if (to->driver->fill_place(to, p->off + off, len, len, &run, err) < 0)
+			return -1;
+		add_part(p, p->buf + off, &run, (size_t)run.length);
+		off += (size_t)run.length;
+		len -= (size_t)run.length;
+	}
+	return 0;
+}
+
+/* A driver without places takes the bytes at once. */
+static int store_run(struct piece *p, size_t off, size_t len, struct sv_err *err)
+{
+	struct sv_link *to = p->fill->to;
+
+	if (p->fill->placed)
+		return place_run(p, off, len, err);
+	return to->driver->write(to, p->buf + off, len, p->off + off, err);
+}
+
+static int place_piece(struct piece *p, struct sv_err *err)
+{
+	const size_t unit = p->fill->way.unit;
+	size_t end;
+
+	p->n_parts = 0;
+	if (p->fill->way.pack_max)
+		return place_packed(p, err);
+	for (size_t i = 0; i < units_of(p); i = end) {
+		size_t to;
+
+		end = run_end(p, i);
+		to = SV_MIN(end * unit, p->len);
+		if (p->data[i] && store_run(p, i * unit, to - i * unit, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- in the owner: the ring ---- */
+
+static void hand_over(
+	struct piece *p, int (*run)(struct sv_work *w, unsigned worker, struct sv_err *err))
+{
+	p->work.run = run;
+	p->busy = true;
+	sv_pool_submit(p->fill->pool, &p->work);
+}
+
+static int wait_for(struct piece *p, struct sv_err *err)
+{
+	if (!p->busy)
+		return 0;
+	p->busy = false;
+	return sv_pool_wait(p->fill->pool, &p->work, err);
+}
+
+static bool written_apart(const struct piece *p)
+{
+	for (size_t i = 0; i < p->n_parts; i++) {
+		if (!sv_dev_writes_apart(p->parts[i].dev))
+			return false;
+	}
+	return true;
+}
+
+/* A piece whose reading has begun: gives its data their places and begins to write them. */
+static int pass_on(struct piece *p, struct sv_err *err)
+{
+	struct fill *f = p->fill;
+
+	if (wait_for(p, err) < 0 || place_piece(p, err) < 0)
+		return -1;
+	f->stats.read += p->read;
+	f->stats.written += p->kept;
+	sv_job_progress(f->job, f->opts->stage, SV_MIN(f->stats.read, f->opts->expected),
+		f->opts->expected);
+	if (!p->n_parts)
+		return 0;
+	if (!written_apart(p))
+		return write_parts(p, err);
+	hand_over(p, run_write);
+	return 0;
+}
+
+/* The next piece that has data; false at the end of the device. */
+static int next_piece(struct fill *f, struct piece *p, bool *ret, struct sv_err *err)
+{
+	uint64_t size = sv_dev_size(f->from);
+	struct sv_extent e;
+
+	for (; f->pos < size; f->pos += e.length) {
+		if (sv_dev_extent(f->from, f->pos, size - f->pos, &e, err) < 0)
+			return -1;
+		if (e.kind == SV_EXTENT_DATA)
+			break;
+		if (sv_job_check(f->job, err) < 0)
+			return -1;
+	}
+	*ret = f->pos < size;
+	if (!*ret)
+		return 0;
+	/* what lies before it in its unit is a hole, and was not in the piece before */
+	p->off = sv_align_down(f->pos, f->way.unit);
+	f->pos = SV_MIN(sv_align_down(f->pos, PIECE) + PIECE, size);
+	p->len = (size_t)(f->pos - p->off);
+	return 0;
+}
+
+static int run_ring(struct fill *f, struct sv_err *err)
+{
+	uint64_t begun = 0, passed = 0;
+	bool more = true;
+
+	while (more || passed < begun) {
+		struct piece *p = &f->ring[begun % RING];
+
+		if (sv_job_check(f->job, err) < 0)
+			return -1;
+		if (more && (wait_for(p, err) < 0 || next_piece(f, p, &more, err) < 0))
+			return -1;
+		if (more) {
+			hand_over(p, run_read);
+			begun++;
+		}
+		if (begun - passed < AHEAD && more)
+			continue;
+		if (passed < begun && pass_on(&f->ring[passed++ % RING], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < RING; i++) {
+		if (wait_for(&f->ring[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- begin and end ---- */
+
+static int make_ring(struct fill *f, struct sv_err *err)
+{
+	size_t units = PIECE / f->way.unit;
+
+	f->ring = calloc(RING, sizeof *f->ring);
+	if (!f->ring)
+		return sv_fail_nomem(err);
+	for (size_t i = 0; i < RING; i++) {
+		struct piece *p = &f->ring[i];
+
+		p->fill = f;
+		p->buf = malloc(PIECE);
+		p->packed = f->way.pack_max ? malloc(units * f->way.pack_max) : NULL;
+		p->units = f->way.pack_max ? calloc(units, sizeof *p->units) : NULL;
+		if (!p->buf || (f->way.pack_max && (!p->packed || !p->units)))
+			return sv_fail_nomem(err);
+	}
+	return 0;
+}
+
+static void free_ring(struct fill *f)
+{
+	for (size_t i = 0; f->ring && i < RING; i++) {
+		free(f->ring[i].buf);
+		free(f->ring[i].packed);
+		free(f->ring[i].units);
+	}
+	free(f->ring);
+}
+
+/* How the driver wants to be filled; one that does not care gets whole blocks where it can. */
+static int begin(struct fill *f, struct sv_err *err)
+{
+	const struct sv_image_driver *d = f->to->driver;
+	uint32_t block = f->to->info.block_size;
+
+	f->placed = d->fill_begin != NULL;
+	f->way.unit = sv_is_pow2(block) ? (uint32_t)SV_MIN(SV_MAX(block, 4 * SV_KIB), UNIT_MAX)
+					: 4 * SV_KIB;
+	if (f->placed && d->fill_begin(f->to, f->opts->expected, sv_pool_workers(f->pool),
+				 &f->way, err) < 0)
+		return -1;
+	if (sv_is_pow2(f->way.unit) && f->way.unit >= UNIT_MIN && f->way.unit <= UNIT_MAX)
+		return 0;
+	return sv_fail(err, SV_INTERNAL, f->to->info.path, "driver %s is filled in units of %u",
+		d->name, f->way.unit);
+}
+
+static int fill(struct fill *f, struct sv_err *err)
+{
+	if (begin(f, err) < 0 || make_ring(f, err) < 0 || run_ring(f, err) < 0)
+		return -1;
+	return f->placed ? f->to->driver->fill_end(f->to, err) : 0;
+}
+
+int sv_image_fill(struct sv_dev *from, struct sv_image *to, const struct sv_fill_opts *opts,
+	struct sv_job *job, struct sv_fill_stats *ret, struct sv_err *err)
+{
+	struct fill f = {
+		.from = from, .to = sv_image_driver_link(to, 0), .opts = opts, .job = job};
+	int rc;
+
+	f.pool = sv_pool_new(opts->threads, err);
+	if (!f.pool)
+		return -1;
+	rc = fill(&f, err);
+	sv_pool_free(f.pool); /* before the pieces that it works on */
+	free_ring(&f);
+	if (rc < 0)
+		return sv_err_path(err, f.to->info.path);
+	if (ret)
+		*ret = f.stats;
+	return 0;
+}
