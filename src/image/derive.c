@@ -5,13 +5,12 @@
  * is flattened by copying what the guest sees.
  */
 #include "image/driver.h"
+#include "image/fill.h"
 
 #include "base/num.h"
 #include "base/str.h"
 
 #include <string.h>
-
-#define COPY_CHUNK SV_MIB
 
 /* Are its files of no use for a copy? */
 static bool is_flattened(const struct sv_image *img)
@@ -58,27 +57,13 @@ int sv_image_derive_cost(struct sv_image *original, enum sv_image_derive how, ui
 
 /* Everything that the guest sees as data; the new disk reads as zeros elsewhere. */
 static int copy_data(
-	struct sv_dev *from, struct sv_dev *to, struct sv_job *job, struct sv_err *err)
+	struct sv_image *from, struct sv_image *to, struct sv_job *job, struct sv_err *err)
 {
-	sv_autofree uint8_t *buf = malloc(COPY_CHUNK);
-	uint64_t size = sv_dev_size(from);
-	struct sv_extent e;
+	struct sv_fill_opts opts = {.stage = "copying"};
 
-	if (!buf)
-		return sv_fail_nomem(err);
-	for (uint64_t off = 0; off < size; off += e.length) {
-		if (sv_job_check(job, err) < 0 || sv_dev_extent(from, off, size, &e, err) < 0)
-			return -1;
-		if (e.kind != SV_EXTENT_DATA)
-			continue;
-		/* chunks end at multiples of their size: whole grains are written */
-		e.length = SV_MIN(e.length, COPY_CHUNK - off % COPY_CHUNK);
-		if (sv_dev_read(from, buf, (size_t)e.length, off, err) < 0 ||
-			sv_dev_write(to, buf, (size_t)e.length, off, err) < 0)
-			return -1;
-		sv_job_progress(job, "copying", off + e.length, size);
-	}
-	return 0;
+	for (size_t i = 0; i < sv_image_links(from); i++)
+		opts.expected += sv_image_link(from, i)->allocated;
+	return sv_image_fill(sv_image_dev(from), to, &opts, job, NULL, err);
 }
 
 static int record_files(const struct sv_image_link *l, struct sv_made *made, struct sv_err *err)
@@ -106,7 +91,7 @@ static int flatten(struct sv_host *host, struct sv_image *original, const char *
 	if (sv_image_create(host, path, &spec, err) < 0 || sv_made_add(made, path, err) < 0 ||
 		sv_image_open(host, path, &opts, &copy, err) < 0 ||
 		record_files(sv_image_link(copy, 0), made, err) < 0 ||
-		copy_data(sv_image_dev(original), sv_image_dev(copy), job, err) < 0)
+		copy_data(original, copy, job, err) < 0)
 		return -1;
 	return sv_dev_flush(sv_image_dev(copy), err);
 }
