@@ -5,15 +5,13 @@
  *
  * Letters stand in SYSTEM\MountedDevices: "\DosDevices\C:" is 12 bytes (signature of the MBR
  * disk, offset of the partition) or 24 bytes ("DMIO:ID:" and the GUID of the GPT partition).
- * Hives are read as they lie: what waits in their logs is not seen here.
  */
-#include "guest/file_dev.h"
 #include "guest/guest_private.h"
+#include "guest/hive_file.h"
 
 #include "base/endian.h"
 #include "base/num.h"
 #include "base/str.h"
-#include "hive/hive.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -64,13 +62,11 @@ static int find_system_volume(struct sv_guest *g, size_t *ret_place)
 static int open_hive(struct sv_guest *g, const char *path, struct sv_job *job,
 	struct sv_hive **ret, struct sv_err *err)
 {
-	sv_autodev struct sv_dev *dev = NULL;
 	struct sv_fs *fs;
 
 	if (sv_guest_fs(g, (size_t)g->system_volume, &fs, err) < 0)
 		return -1;
-	dev = sv_guest_file_open(fs, path, job, err);
-	return dev ? sv_hive_open(dev, ret, err) : -1;
+	return sv_guest_hive_open(fs, path, job, ret, err);
 }
 
 /* Damage is told by a note; what is left are the errors that end everything. */

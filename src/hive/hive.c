@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Opens a hive: its base block and first bin; and gives out cells, each a range of a bin that
- * was checked. Other bins are not looked at: to check all headers of a hive is to read it
- * whole.
+ * Opens a hive: its base block, what its logs hold, and the first key; and gives out cells,
+ * each a range of the bins that was checked. The headers of bins are not looked at: to check
+ * them all is to read the hive whole.
  */
 #include "hive/regf.h"
 
@@ -11,54 +11,137 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int check_first_bin(const struct sv_hive *h, struct sv_err *err)
-{
-	struct sv_regf_disk_bin raw;
-	uint32_t size;
+#define FIRST_CELL 32 /* behind the header of the first bin: where the root usually lies */
 
-	if (sv_regf_read(h, SV_REGF_BINS_AT, &raw, sizeof raw, err) < 0)
-		return -1;
-	size = sv_get_le32(raw.size);
-	if (memcmp(raw.signature, "hbin", 4) != 0)
-		return sv_fail_at(err, SV_CORRUPT, NULL, SV_REGF_BINS_AT,
-			"a hive bin begins with 0x%08" PRIx32 ", expected 'hbin'",
-			sv_load_be32(raw.signature));
-	if (sv_get_le32(raw.offset) != 0)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			SV_REGF_BINS_AT + offsetof(struct sv_regf_disk_bin, offset),
-			"the first hive bin says that it lies at 0x%" PRIx32,
-			sv_get_le32(raw.offset));
-	if (!size || size % 4096 || size > h->base.bins_size)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			SV_REGF_BINS_AT + offsetof(struct sv_regf_disk_bin, size),
-			"a hive bin has %" PRIu32
-			" bytes, expected a multiple of 4096 up to %" PRIu32,
-			size, h->base.bins_size);
+/* ---- opening ---- */
+
+/* What can be guessed of a hive whose base block is lost. */
+static int guess_base(struct sv_hive *h, struct sv_err *err)
+{
+	uint64_t size = sv_dev_size(h->dev);
+	struct sv_regf_disk_bin bin;
+
+	if (size < SV_REGF_BINS_AT + 4096 ||
+		sv_dev_read(h->dev, &bin, sizeof bin, SV_REGF_BINS_AT, NULL) < 0 ||
+		memcmp(bin.signature, "hbin", 4) != 0)
+		return -1; /* the error about the base block stays */
+	sv_regf_problem(&h->state, "its base block is damaged (%s)", err ? err->message : "");
+	h->base = (struct sv_regf_base){
+		.minor = 5,
+		.root = FIRST_CELL,
+		.bins_size = (uint32_t)SV_MIN(size - SV_REGF_BINS_AT, (uint64_t)INT32_MAX),
+	};
 	return 0;
 }
 
-static int open_checked(struct sv_hive *h, struct sv_err *err)
+/* 0: *ret_known tells whether h->base is worth anything; -1: it is no hive. */
+static int read_base(struct sv_hive *h, bool *ret_known, struct sv_err *err)
 {
-	uint8_t base[SV_REGF_BASE_SIZE] = {0};
+	uint8_t bytes[SV_REGF_BASE_SIZE] = {0};
 	uint64_t size = sv_dev_size(h->dev);
 
-	if (sv_regf_read(h, 0, base, (size_t)SV_MIN(sizeof base, size), err) < 0 ||
-		sv_regf_parse_base(base, size, &h->base, err) < 0)
+	if (size < SV_REGF_BINS_AT)
+		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
+			"no registry hive: it has %" PRIu64 " bytes, expected at least %d",
+			size, SV_REGF_BINS_AT);
+	if (sv_dev_read(h->dev, bytes, sizeof bytes, 0, err) < 0)
 		return -1;
-	return sv_hive_dirty(h) ? 0 : check_first_bin(h, err);
+	*ret_known = sv_regf_parse_base(bytes, &h->base, err) == 0;
+	if (!*ret_known) /* it is right, and of a kind not known here: damage it is not */
+		return memcmp(bytes, "regf", 4) == 0 &&
+				       sv_regf_checksum(bytes) ==
+					       sv_load_le32(bytes + sizeof bytes - 4)
+			       ? -1
+			       : 0;
+	if (h->base.checksum_ok && h->base.type != SV_REGF_PRIMARY)
+		return sv_fail_at(err, SV_UNSUPPORTED, NULL,
+			offsetof(struct sv_regf_disk_base, type),
+			"it is of type %" PRIu32 ", a hive is of type 0: it is a hive's log",
+			h->base.type);
+	return 0;
 }
 
-int sv_hive_open(struct sv_dev *dev, struct sv_hive **ret, struct sv_err *err)
+static int apply_logs(struct sv_hive *h, const struct sv_hive_logs *logs, struct sv_err *err)
+{
+	struct sv_dev *with = NULL;
+
+	h->state.dirty = true;
+	if (logs && sv_regf_replay(h->dev, logs, &h->base, &h->state, &with, err) < 0)
+		return -1;
+	if (with) {
+		sv_dev_close(h->dev);
+		h->dev = with;
+	} else {
+		sv_regf_problem(&h->state,
+			"changes that Windows had kept in its logs are missing: %s",
+			logs ? "no log fits it" : "its logs were not given");
+	}
+	return 0;
+}
+
+/* How much of the bins there is. */
+static void clamp_size(struct sv_hive *h)
+{
+	uint64_t there = sv_dev_size(h->dev) - SV_REGF_BINS_AT;
+
+	if (h->base.bins_size && h->base.bins_size <= there)
+		return;
+	sv_regf_problem(&h->state,
+		"its file ends after %" PRIu64 " bytes of %" PRIu32 ": keys behind are missing",
+		there, h->base.bins_size);
+	h->base.bins_size = (uint32_t)SV_MIN(there, (uint64_t)INT32_MAX);
+}
+
+/* Where the base block names no key as the root, the first cell may be it. */
+static int check_root(struct sv_hive *h, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0}, first = {0};
+	struct sv_err why = SV_ERR_INIT;
+
+	if (sv_regf_load_key(h, h->base.root, &n, &why) == 0)
+		return 0;
+	if (why.code == SV_NOMEM || why.code == SV_CANCELLED ||
+		sv_regf_load_key(h, FIRST_CELL, &first, NULL) < 0 ||
+		!(first.key.flags & SV_REGF_KEY_ROOT)) {
+		sv_err_copy(err, &why);
+		return -1;
+	}
+	sv_regf_problem(&h->state, "its root key is damaged, the first key is taken for it");
+	h->base.root = FIRST_CELL;
+	return 0;
+}
+
+static int open_checked(struct sv_hive *h, const struct sv_hive_logs *logs, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+	bool known = false;
+
+	if (read_base(h, &known, &why) < 0 ||
+		((!known || !h->base.checksum_ok || h->base.sequence1 != h->base.sequence2) &&
+			apply_logs(h, logs, &why) < 0)) {
+		sv_err_copy(err, &why);
+		return -1;
+	}
+	if (!known && !h->state.applied && guess_base(h, &why) < 0) {
+		sv_err_copy(err, &why);
+		return -1;
+	}
+	if (known && !h->base.checksum_ok)
+		sv_regf_problem(&h->state, "its base block's checksum is wrong");
+	clamp_size(h);
+	h->pages = sv_regf_pages_new(h->dev, err);
+	return h->pages ? check_root(h, err) : -1;
+}
+
+int sv_hive_open(struct sv_dev *dev, const struct sv_hive_logs *logs, struct sv_hive **ret,
+	struct sv_err *err)
 {
 	SV_CLEANUP(sv_hive_closep) struct sv_hive *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return sv_fail_nomem(err);
 	h->dev = sv_dev_ref(dev);
-	h->pages = sv_regf_pages_new(dev, err);
-	if (!h->pages)
-		return -1;
-	if (open_checked(h, err) < 0)
+	if (open_checked(h, logs, err) < 0)
 		return sv_err_path(err, sv_dev_name(dev));
 	*ret = SV_STEAL(h);
 	return 0;
@@ -73,10 +156,12 @@ void sv_hive_close(struct sv_hive *h)
 	free(h);
 }
 
-bool sv_hive_dirty(const struct sv_hive *h)
+const struct sv_hive_state *sv_hive_state(const struct sv_hive *h)
 {
-	return h->base.sequence1 != h->base.sequence2;
+	return &h->state;
 }
+
+/* ---- cells ---- */
 
 void sv_regf_cell_free(struct sv_regf_cell *c)
 {
@@ -115,6 +200,8 @@ int sv_regf_cell(const struct sv_hive *h, uint32_t offset, size_t least, size_t 
 		check_cell(h, offset, least, sv_load_le32(field), err) < 0)
 		return -1;
 	c.n = SV_MIN((size_t)(0 - sv_load_le32(field)) - sizeof field, most);
+	if (sv_regf_spend(h, c.n + sizeof field, at, err) < 0)
+		return -1;
 	c.bytes = malloc(c.n + 1);
 	if (!c.bytes)
 		return sv_fail_nomem(err);
@@ -142,24 +229,5 @@ int sv_regf_load_key(
 		return sv_err_shift(err, n.cell.at);
 	*ret = n;
 	n.cell.bytes = NULL;
-	return 0;
-}
-
-int sv_regf_spend(uint64_t *budget, uint64_t cost, uint64_t at, struct sv_err *err)
-{
-	if (cost > *budget)
-		return sv_fail_at(err, SV_CORRUPT, NULL, at,
-			"a list leads to more bytes than the hive has");
-	*budget -= cost;
-	return 0;
-}
-
-int sv_hive_root(struct sv_hive *h, sv_hive_key *ret, struct sv_err *err)
-{
-	sv_autonode struct sv_regf_node n = {0};
-
-	if (sv_regf_load_key(h, h->base.root, &n, err) < 0)
-		return sv_err_path(err, sv_dev_name(h->dev));
-	*ret = h->base.root;
 	return 0;
 }

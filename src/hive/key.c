@@ -1,311 +1,113 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * Subkeys: the lists under a key node ("lf", "lh", "li", and "ri" that joins several of them)
- * and lookup by path. What ends every walk: a list gives no more keys than its node promises,
- * a key hangs below the parent that it names and is listed once, and a walk spends a budget.
- */
+/* Keys for other rooms: lookup by path, subkeys, and what a key's node tells. */
 #include "hive/regf.h"
 
 #include "base/num.h"
+#include "base/str.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-enum { LIST_MAX = 4 + 8 * 65535 }; /* bytes: the number of elements has 16 bits */
+#define FILETIME_1970   UINT64_C(116444736000000000)
+#define FILETIME_SECOND UINT64_C(10000000)
 
-struct walk {
-	const struct sv_hive *h;
-	sv_hive_key parent;
-	uint32_t left;   /* keys that the parent's node still promises */
-	uint64_t budget; /* bytes */
-	/* 0: go on, 1: stop, -1: error */
-	int (*each)(struct walk *w, sv_hive_key key, const struct sv_regf_key *k,
-		struct sv_err *err);
-	sv_hive_key *found; /* of collect() and match() */
-	size_t n_found;
-	const char *text; /* of match() */
-	size_t n_text;
-};
-
-/* ---- the lists ---- */
-
-static int visit(struct walk *w, sv_hive_key key, uint64_t at, struct sv_err *err)
+static int blame(const struct sv_hive *h, struct sv_err *err)
 {
-	sv_autonode struct sv_regf_node node = {0};
-	const struct sv_regf_key *k = &node.key;
-
-	if (!w->left)
-		return sv_fail_at(err, SV_CORRUPT, NULL, at,
-			"a list has more subkeys than its key node says");
-	w->left--;
-	if (sv_regf_load_key(w->h, key, &node, err) < 0)
-		return -1;
-	if (k->parent != w->parent || key == w->h->base.root)
-		return sv_fail_at(err, SV_CORRUPT, NULL, at,
-			"the subkey at 0x%" PRIx32 " names 0x%" PRIx32
-			" as its parent, expected 0x%" PRIx32,
-			key, k->parent, w->parent);
-	if (sv_regf_spend(&w->budget, sizeof(struct sv_regf_disk_key) + k->name.n, at, err) < 0)
-		return -1;
-	return w->each(w, key, k, err);
-}
-
-struct list {
-	struct sv_regf_cell cell;
-	uint32_t n;
-	size_t step;   /* bytes of an element; each begins with an offset */
-	bool is_index; /* its elements are lists */
-};
-
-static void list_free(struct list *l)
-{
-	sv_regf_cell_free(&l->cell);
-}
-#define autolist SV_CLEANUP(list_free)
-
-static int load_list(
-	const struct sv_hive *h, uint32_t offset, struct list *ret, struct sv_err *err)
-{
-	const uint8_t *bytes;
-
-	if (sv_regf_cell(h, offset, 4, LIST_MAX, &ret->cell, err) < 0)
-		return -1;
-	bytes = ret->cell.bytes;
-	ret->n = sv_load_le16(bytes + 2);
-	ret->is_index = memcmp(bytes, "ri", 2) == 0;
-	if (memcmp(bytes, "lf", 2) == 0 || memcmp(bytes, "lh", 2) == 0)
-		ret->step = 8;
-	else if (ret->is_index || memcmp(bytes, "li", 2) == 0)
-		ret->step = 4;
-	else
-		return sv_fail_at(err, SV_CORRUPT, NULL, ret->cell.at,
-			"a list of subkeys begins with %02x%02x, expected 'lf', 'lh', 'li' or "
-			"'ri'",
-			bytes[0], bytes[1]);
-	if (ret->n > (ret->cell.n - 4) / ret->step)
-		return sv_fail_at(err, SV_CORRUPT, NULL, ret->cell.at + 2,
-			"a list of subkeys has %" PRIu32 " elements, its cell has room for %zu",
-			ret->n, (ret->cell.n - 4) / ret->step);
-	return 0;
-}
-
-static uint32_t element(const struct list *l, uint32_t i, uint64_t *ret_at)
-{
-	size_t off = 4 + i * l->step;
-
-	*ret_at = l->cell.at + off;
-	return sv_load_le32(l->cell.bytes + off);
-}
-
-static int walk_leaf(struct walk *w, const struct list *l, struct sv_err *err)
-{
-	for (uint32_t i = 0; i < l->n; i++) {
-		uint64_t at;
-		sv_hive_key key = element(l, i, &at);
-		int rc = visit(w, key, at, err);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int walk_index(struct walk *w, const struct list *index, struct sv_err *err)
-{
-	for (uint32_t i = 0; i < index->n; i++) {
-		autolist struct list leaf = {0};
-		uint64_t at;
-		uint32_t offset = element(index, i, &at);
-		int rc;
-
-		if (load_list(w->h, offset, &leaf, err) < 0)
-			return -1;
-		if (leaf.is_index)
-			return sv_fail_at(err, SV_CORRUPT, NULL, at,
-				"an index of subkeys leads to another index");
-		rc = walk_leaf(w, &leaf, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int check_number(const struct sv_hive *h, sv_hive_key key, const struct sv_regf_key *k,
-	struct sv_err *err)
-{
-	uint32_t most = SV_MIN(h->base.bins_size / SV_REGF_KEY_CELL_MIN, SV_HIVE_SUBKEYS_MAX);
-
-	if (k->n_subkeys <= most)
-		return 0;
-	return sv_fail_at(err, SV_CORRUPT, NULL,
-		SV_REGF_BINS_AT + (uint64_t)key + 4 +
-			offsetof(struct sv_regf_disk_key, n_subkeys),
-		"a key has %" PRIu32 " subkeys, in a hive of this size at most %" PRIu32
-		" are expected",
-		k->n_subkeys, most);
-}
-
-static int walk_subkeys(struct walk *w, const struct sv_regf_key *k, struct sv_err *err)
-{
-	uint64_t at = SV_REGF_BINS_AT + (uint64_t)w->parent + 4;
-	autolist struct list l = {0};
-	int rc;
-
-	w->left = k->n_subkeys;
-	if (!k->n_subkeys)
-		return 0;
-	if (check_number(w->h, w->parent, k, err) < 0)
-		return -1;
-	if (load_list(w->h, k->subkeys, &l, err) < 0)
-		return -1;
-	rc = l.is_index ? walk_index(w, &l, err) : walk_leaf(w, &l, err);
-	if (rc)
-		return rc;
-	if (w->left && !sv_hive_dirty(w->h))
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			at + offsetof(struct sv_regf_disk_key, n_subkeys),
-			"a key has %" PRIu32 " subkeys, its list has %" PRIu32, k->n_subkeys,
-			k->n_subkeys - w->left);
-	return 0;
+	return sv_err_path(err, sv_dev_name(h->dev));
 }
 
 /* ---- listing ---- */
 
-static int collect(
-	struct walk *w, sv_hive_key key, const struct sv_regf_key *k, struct sv_err *err)
-{
-	(void)k;
-	(void)err;
-	w->found[w->n_found++] = key;
-	return 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const sv_hive_key *p = a, *q = b;
-
-	return (*p > *q) - (*p < *q);
-}
-
-/* Twice the same key, level by level, would make a walk of a small hive endless. */
-static int check_distinct(const sv_hive_key *keys, size_t n, uint64_t at, struct sv_err *err)
-{
-	sv_autofree sv_hive_key *sorted = malloc((n + 1) * sizeof *sorted);
-
-	if (!sorted)
-		return sv_fail_nomem(err);
-	memcpy(sorted, keys, n * sizeof *sorted);
-	qsort(sorted, n, sizeof *sorted, by_number);
-	for (size_t i = 1; i < n; i++) {
-		if (sorted[i] == sorted[i - 1])
-			return sv_fail_at(err, SV_CORRUPT, NULL, at,
-				"the subkey at 0x%" PRIx32 " is listed twice", sorted[i]);
-	}
-	return 0;
-}
-
-static int call_each(struct sv_hive *h, const sv_hive_key *keys, size_t n, sv_hive_key_fn fn,
-	void *user, struct sv_err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		sv_autonode struct sv_regf_node node = {0};
-		sv_autofree char *name = NULL;
-		int rc;
-
-		if (sv_regf_load_key(h, keys[i], &node, err) < 0)
-			return -1;
-		name = sv_regf_name_text(&node.key.name);
-		if (!name)
-			return sv_fail_nomem(err);
-		rc = fn(user, name, keys[i]);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int list_subkeys(
+static int call_one(
 	struct sv_hive *h, sv_hive_key key, sv_hive_key_fn fn, void *user, struct sv_err *err)
 {
-	struct walk w = {.h = h, .parent = key, .budget = h->base.bins_size, .each = collect};
 	sv_autonode struct sv_regf_node node = {0};
-	const struct sv_regf_key *k = &node.key;
-	sv_autofree sv_hive_key *keys = NULL;
+	sv_autofree char *name = NULL;
 
-	if (sv_regf_load_key(h, key, &node, err) < 0 || check_number(h, key, k, err) < 0)
+	if (sv_regf_load_key(h, key, &node, err) < 0)
 		return -1;
-	keys = calloc(k->n_subkeys + 1u, sizeof *keys);
-	if (!keys)
-		return sv_fail_nomem(err);
-	w.found = keys;
-	if (walk_subkeys(&w, k, err) < 0 ||
-		check_distinct(keys, w.n_found, SV_REGF_BINS_AT + (uint64_t)k->subkeys, err) <
-			0)
-		return -1;
-	return call_each(h, keys, w.n_found, fn, user, err);
+	name = sv_regf_name_text(&node.key.name);
+	return name ? fn(user, name, key) : sv_fail_nomem(err);
 }
 
 int sv_hive_subkeys(
 	struct sv_hive *h, sv_hive_key key, sv_hive_key_fn fn, void *user, struct sv_err *err)
 {
-	int rc = list_subkeys(h, key, fn, user, err);
+	sv_autokeys struct sv_regf_keys keys = {0};
+	struct sv_err damage = SV_ERR_INIT;
 
-	if (rc < 0)
-		sv_err_path(err, sv_dev_name(h->dev));
-	return rc;
+	if (sv_regf_subkeys(h, key, &keys, &damage) < 0 && !sv_regf_goes_on(&damage, &damage)) {
+		sv_err_copy(err, &damage);
+		return blame(h, err);
+	}
+	for (size_t i = 0; i < keys.n; i++) {
+		int rc = call_one(h, keys.v[i], fn, user, err);
+
+		if (rc)
+			return rc < 0 ? blame(h, err) : rc;
+	}
+	if (damage.code == SV_OK)
+		return 0;
+	sv_err_copy(err, &damage);
+	return blame(h, err);
 }
 
 /* ---- lookup ---- */
 
+struct search {
+	const struct sv_regf_wanted *wanted;
+	sv_hive_key found;
+};
+
 static int match(
-	struct walk *w, sv_hive_key key, const struct sv_regf_key *k, struct sv_err *err)
+	void *user, sv_hive_key key, const struct sv_regf_node *node, struct sv_err *err)
 {
+	struct search *s = user;
+
 	(void)err;
-	if (!sv_regf_name_is(&k->name, w->text, w->n_text))
+	if (!sv_regf_name_is(&node->key.name, s->wanted))
 		return 0;
-	*w->found = key;
+	s->found = key;
 	return 1;
 }
 
-/* One step down; SV_NOTFOUND is raised by the caller, which knows the path: *ret_found. */
-static int find_child(
-	struct walk *w, sv_hive_key key, sv_hive_key *ret, bool *ret_found, struct sv_err *err)
+/* 1: *ret is the subkey with that name, 0: there is none, -1: error. By the hashes in the list
+ * first; because hashes may be wrong, then by the names. */
+static int find_child(const struct sv_hive *h, sv_hive_key key, const char *name, size_t n,
+	sv_hive_key *ret, struct sv_err *err)
 {
-	sv_autonode struct sv_regf_node node = {0};
+	SV_CLEANUP(sv_regf_wanted_free) struct sv_regf_wanted wanted = {0};
+	struct search s = {.wanted = &wanted};
 	int rc;
 
-	if (sv_regf_load_key(w->h, key, &node, err) < 0)
+	if (sv_regf_wanted(name, n, &wanted, err) < 0)
 		return -1;
-	w->parent = key;
-	w->found = ret;
-	rc = walk_subkeys(w, &node.key, err);
-	*ret_found = rc == 1;
-	return rc < 0 ? -1 : 0;
+	rc = sv_regf_each_subkey(h, key, &wanted, match, &s, NULL);
+	if (rc != 1)
+		rc = sv_regf_each_subkey(h, key, NULL, match, &s, err);
+	if (rc == 1)
+		*ret = s.found;
+	return rc;
 }
 
 static int find_path(struct sv_hive *h, sv_hive_key from, const char *path, sv_hive_key *ret,
 	struct sv_err *err)
 {
 	char separator = strchr(path, '\\') ? '\\' : '/';
-	struct walk w = {.h = h, .budget = h->base.bins_size, .each = match};
 	const char *at = path;
-	sv_hive_key key = from, child = from;
-	bool found;
+	sv_hive_key key = from;
 
 	while (*at) {
-		w.text = at;
-		w.n_text = (size_t)(strchrnul(at, separator) - at);
-		at += w.n_text + (at[w.n_text] != 0);
-		if (!w.n_text)
-			continue;
-		if (find_child(&w, key, &child, &found, err) < 0)
+		const char *name = at;
+		size_t n = (size_t)(strchrnul(at, separator) - at);
+		int rc = n ? find_child(h, key, name, n, &key, err) : 1;
+
+		at += n + (at[n] != 0);
+		if (rc < 0)
 			return -1;
-		if (!found)
+		if (!rc)
 			return sv_fail(err, SV_NOTFOUND, NULL,
-				"there is no key '%.*s' in '%.*s'",
-				(int)SV_MIN(w.n_text, (size_t)200), w.text,
-				(int)SV_MIN((size_t)(w.text - path), (size_t)200), path);
-		key = child;
+				"there is no key '%.*s' in '%.*s'", (int)SV_MIN(n, (size_t)200),
+				name, (int)SV_MIN((size_t)(name - path), (size_t)200), path);
 	}
 	*ret = key;
 	return 0;
@@ -314,7 +116,124 @@ static int find_path(struct sv_hive *h, sv_hive_key from, const char *path, sv_h
 int sv_hive_find(struct sv_hive *h, sv_hive_key from, const char *path, sv_hive_key *ret,
 	struct sv_err *err)
 {
-	if (find_path(h, from, path, ret, err) < 0)
-		return sv_err_path(err, sv_dev_name(h->dev));
+	return find_path(h, from, path, ret, err) < 0 ? blame(h, err) : 0;
+}
+
+int sv_hive_root(struct sv_hive *h, sv_hive_key *ret, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0};
+
+	if (sv_regf_load_key(h, h->base.root, &n, err) < 0)
+		return blame(h, err);
+	*ret = h->base.root;
 	return 0;
+}
+
+/* ---- what a key's node tells ---- */
+
+struct sv_hive_time sv_hive_time(uint64_t filetime)
+{
+	/* before 1970 the difference is negative, and the fraction counts upwards all the same
+	 */
+	int64_t ticks = (int64_t)(filetime - FILETIME_1970);
+	int64_t sec = ticks / (int64_t)FILETIME_SECOND, rest = ticks % (int64_t)FILETIME_SECOND;
+
+	if (rest < 0) {
+		rest += (int64_t)FILETIME_SECOND;
+		sec--;
+	}
+	return (struct sv_hive_time){.sec = sec, .nsec = (uint32_t)rest * 100};
+}
+
+int sv_hive_key_info(
+	struct sv_hive *h, sv_hive_key key, struct sv_hive_key_info *ret, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0};
+
+	if (sv_regf_load_key(h, key, &n, err) < 0)
+		return blame(h, err);
+	*ret = (struct sv_hive_key_info){
+		.written = sv_hive_time(n.key.written),
+		.n_subkeys = n.key.n_subkeys,
+		.n_values = n.key.n_values,
+	};
+	return 0;
+}
+
+static char *or_nomem(char *text, struct sv_err *err)
+{
+	if (!text)
+		sv_fail_nomem(err);
+	return text;
+}
+
+char *sv_hive_key_name(struct sv_hive *h, sv_hive_key key, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0};
+
+	if (sv_regf_load_key(h, key, &n, err) == 0)
+		return or_nomem(sv_regf_name_text(&n.key.name), err);
+	blame(h, err);
+	return NULL;
+}
+
+char *sv_hive_key_class(struct sv_hive *h, sv_hive_key key, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0};
+	sv_autocell struct sv_regf_cell cell = {0};
+	struct sv_regf_name name = {.wide = true};
+
+	if (sv_regf_load_key(h, key, &n, err) < 0) {
+		blame(h, err);
+		return NULL;
+	}
+	if (!n.key.class_size || n.key.class_name == SV_REGF_NOWHERE)
+		return or_nomem(strdup(""), err);
+	if (sv_regf_cell(h, n.key.class_name, n.key.class_size, n.key.class_size, &cell, err) <
+		0) {
+		blame(h, err);
+		return NULL;
+	}
+	name.bytes = cell.bytes;
+	name.n = cell.n / 2;
+	return or_nomem(sv_regf_name_text(&name), err);
+}
+
+static char *load_security(struct sv_hive *h, uint32_t offset, struct sv_err *err)
+{
+	sv_autocell struct sv_regf_cell cell = {0};
+	struct sv_regf_disk_security raw;
+	size_t size;
+	char *text;
+
+	if (sv_regf_cell(h, offset, sizeof raw, sizeof raw + SV_REGF_SECURITY_MAX, &cell, err) <
+		0)
+		return NULL;
+	memcpy(&raw, cell.bytes, sizeof raw);
+	size = sv_get_le32(raw.size);
+	if (memcmp(raw.signature, "sk", 2) != 0 || size > cell.n - sizeof raw) {
+		sv_fail_at(err, SV_CORRUPT, NULL, cell.at,
+			"a key's security begins with %02x%02x and has %zu bytes, expected 'sk' "
+			"and at most %zu",
+			cell.bytes[0], cell.bytes[1], size, cell.n - sizeof raw);
+		return NULL;
+	}
+	text = sv_regf_parse_security(cell.bytes + sizeof raw, size, err);
+	if (!text)
+		sv_err_shift(err, cell.at + sizeof raw);
+	return text;
+}
+
+char *sv_hive_key_security(struct sv_hive *h, sv_hive_key key, struct sv_err *err)
+{
+	sv_autonode struct sv_regf_node n = {0};
+	char *text = NULL;
+
+	if (sv_regf_load_key(h, key, &n, err) == 0)
+		text = n.key.security == SV_REGF_NOWHERE
+			       ? or_nomem(strdup(""), err)
+			       : load_security(h, n.key.security, err);
+	if (!text)
+		blame(h, err);
+	return text;
 }

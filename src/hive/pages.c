@@ -17,6 +17,7 @@ enum {
 	WAYS = 4,       /* places that a page may take; the least recently used one goes */
 	PATIENCE = 256, /* misses before another page is read ahead with each one */
 	PAGES_AT_ONCE = 16,
+	TIMES = 64, /* that all of a hive can be asked for */
 };
 
 struct page {
@@ -28,6 +29,7 @@ struct page {
 struct sv_regf_pages {
 	struct sv_dev *dev;
 	uint64_t tick, misses;
+	uint64_t left; /* see sv_regf_spend() */
 	struct page sets[SETS][WAYS];
 	uint8_t ahead[PAGES_AT_ONCE * PAGE];
 };
@@ -45,6 +47,7 @@ struct sv_regf_pages *sv_regf_pages_new(struct sv_dev *dev, struct sv_err *err)
 			c->sets[s][w].number = UINT64_MAX;
 	}
 	c->dev = sv_dev_ref(dev);
+	c->left = SV_MIN(SV_MIB + TIMES * sv_dev_size(dev), 4 * SV_GIB);
 	return c;
 }
 
@@ -118,6 +121,17 @@ static int fetch(struct sv_regf_pages *c, uint64_t number, struct sv_err *err)
 		if (!off)
 			return 0;
 	}
+}
+
+int sv_regf_spend(const struct sv_hive *h, uint64_t cost, uint64_t at, struct sv_err *err)
+{
+	struct sv_regf_pages *c = h->pages;
+
+	if (cost > c->left)
+		return sv_fail_at(err, SV_CORRUPT, NULL, at,
+			"what was read is far more than the hive has: it goes in circles");
+	c->left -= cost;
+	return 0;
 }
 
 int sv_regf_read(const struct sv_hive *h, uint64_t at, void *buf, size_t n, struct sv_err *err)

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static uint32_t base_checksum(const uint8_t *bytes)
+uint32_t sv_regf_checksum(const uint8_t bytes[SV_REGF_BASE_SIZE])
 {
 	uint32_t sum = 0;
 
@@ -24,22 +24,14 @@ static uint32_t base_checksum(const uint8_t *bytes)
 static int check_base(
 	const uint8_t *bytes, const struct sv_regf_disk_base *raw, struct sv_err *err)
 {
-	uint32_t found = sv_get_le32(raw->checksum), sum = base_checksum(bytes);
-
 	if (memcmp(raw->signature, "regf", 4) != 0)
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
 			"no registry hive: it begins with %02x%02x%02x%02x, expected 'regf'",
 			bytes[0], bytes[1], bytes[2], bytes[3]);
-	if (found != sum)
+	if (sv_get_le32(raw->format) != 1)
 		return sv_fail_at(err, SV_CORRUPT, NULL,
-			offsetof(struct sv_regf_disk_base, checksum),
-			"base block's checksum is 0x%08" PRIx32 ", expected 0x%08" PRIx32,
-			found, sum);
-	if (sv_get_le32(raw->type) || sv_get_le32(raw->format) != 1)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			offsetof(struct sv_regf_disk_base, type),
-			"hive is of type %" PRIu32 " and format %" PRIu32 ", expected 0 and 1",
-			sv_get_le32(raw->type), sv_get_le32(raw->format));
+			offsetof(struct sv_regf_disk_base, format),
+			"hive is of format %" PRIu32 ", expected 1", sv_get_le32(raw->format));
 	if (sv_get_le32(raw->major) != 1 || sv_get_le32(raw->minor) < 3 ||
 		sv_get_le32(raw->minor) > 6)
 		return sv_fail_at(err, SV_UNSUPPORTED, NULL,
@@ -49,32 +41,23 @@ static int check_base(
 	return 0;
 }
 
-int sv_regf_parse_base(const uint8_t bytes[SV_REGF_BASE_SIZE], uint64_t file_size,
-	struct sv_regf_base *ret, struct sv_err *err)
+int sv_regf_parse_base(
+	const uint8_t bytes[SV_REGF_BASE_SIZE], struct sv_regf_base *ret, struct sv_err *err)
 {
 	struct sv_regf_disk_base raw;
-	uint32_t size;
 
-	if (file_size < SV_REGF_BINS_AT)
-		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
-			"no registry hive: it has %" PRIu64 " bytes, expected at least %d",
-			file_size, SV_REGF_BINS_AT);
 	memcpy(&raw, bytes, sizeof raw);
 	if (check_base(bytes, &raw, err) < 0)
 		return -1;
-	size = sv_get_le32(raw.bins_size);
-	if (!size || size % 4096 || size > file_size - SV_REGF_BINS_AT)
-		return sv_fail_at(err, SV_CORRUPT, NULL,
-			offsetof(struct sv_regf_disk_base, bins_size),
-			"hive bins have %" PRIu32
-			" bytes, expected a multiple of 4096 up to %" PRIu64,
-			size, file_size - SV_REGF_BINS_AT);
 	*ret = (struct sv_regf_base){
 		.sequence1 = sv_get_le32(raw.sequence1),
 		.sequence2 = sv_get_le32(raw.sequence2),
+		.written = sv_get_le64(raw.written),
 		.minor = sv_get_le32(raw.minor),
+		.type = sv_get_le32(raw.type),
 		.root = sv_get_le32(raw.root),
-		.bins_size = size,
+		.bins_size = sv_get_le32(raw.bins_size),
+		.checksum_ok = sv_get_le32(raw.checksum) == sv_regf_checksum(bytes),
 	};
 	return 0;
 }
@@ -111,14 +94,21 @@ int sv_regf_parse_key(
 		return sv_fail_at(err, SV_CORRUPT, NULL, 0,
 			"a key node begins with %02x%02x, expected 'nk'", bytes[0], bytes[1]);
 	k = (struct sv_regf_key){
+		.flags = sv_get_le16(raw.flags),
+		.written = sv_get_le64(raw.written),
 		.parent = sv_get_le32(raw.parent),
 		.n_subkeys = sv_get_le32(raw.n_subkeys),
 		.subkeys = sv_get_le32(raw.subkeys),
 		.n_values = sv_get_le32(raw.n_values),
 		.values = sv_get_le32(raw.values),
+		.security = sv_get_le32(raw.security),
+		.class_name = sv_get_le32(raw.class_name),
+		.class_size = sv_get_le16(raw.class_size),
 	};
+	if (k.flags & SV_REGF_KEY_HANDLE)
+		k.n_values = 0;
 	if (parse_name(bytes, n, sizeof raw, sv_get_le16(raw.name_size),
-		    !(sv_get_le16(raw.flags) & SV_REGF_KEY_LATIN1), &k.name, err) < 0)
+		    !(k.flags & SV_REGF_KEY_LATIN1), &k.name, err) < 0)
 		return -1;
 	*ret = k;
 	return 0;

@@ -14,6 +14,7 @@
 
 #define SV_REGF_BINS_AT   4096 /* where the first hive bin lies in the file */
 #define SV_REGF_BASE_SIZE 512  /* what is used of the base block before it */
+#define SV_REGF_NOWHERE   UINT32_MAX
 
 struct sv_regf_disk_base {
 	char signature[4]; /* "regf" */
@@ -34,7 +35,9 @@ static_assert(offsetof(struct sv_regf_disk_base, checksum) == 508, "checksum");
 struct sv_regf_disk_bin {
 	char signature[4]; /* "hbin" */
 	sv_le32 offset, size;
-	uint8_t reserved[20];
+	uint8_t reserved[8];
+	sv_le64 written; /* in the first bin only */
+	uint8_t spare[4];
 };
 static_assert(sizeof(struct sv_regf_disk_bin) == 32, "hive bin");
 
@@ -65,6 +68,14 @@ struct sv_regf_disk_value {
 };
 static_assert(sizeof(struct sv_regf_disk_value) == 20, "key value");
 
+struct sv_regf_disk_security {
+	char signature[2]; /* "sk" */
+	uint8_t reserved[2];
+	sv_le32 next, previous, refs;
+	sv_le32 size; /* of the descriptor, which follows */
+};
+static_assert(sizeof(struct sv_regf_disk_security) == 20, "key security");
+
 struct sv_regf_disk_big {  /* data of more than SV_REGF_SEGMENT bytes, since version 1.4 */
 	char signature[2]; /* "db" */
 	sv_le16 n;
@@ -73,20 +84,40 @@ struct sv_regf_disk_big {  /* data of more than SV_REGF_SEGMENT bytes, since ver
 static_assert(sizeof(struct sv_regf_disk_big) == 8, "big data");
 
 enum {
-	SV_REGF_KEY_LATIN1 = 0x0020,   /* flags of a key */
-	SV_REGF_VALUE_LATIN1 = 0x0001, /* flags of a value */
-	SV_REGF_KEY_CELL_MIN = 80,     /* smallest cell of a key node */
-	SV_REGF_SEGMENT = 16344,       /* bytes of a segment of big data */
-	SV_REGF_NAME_MAX = 65535,      /* bytes: its length has 16 bits */
+	SV_REGF_KEY_ROOT = 0x0004, /* flags of a key */
+	SV_REGF_KEY_LATIN1 = 0x0020,
+	SV_REGF_KEY_HANDLE = 0x0040,     /* its number of values is a handle: it has none */
+	SV_REGF_VALUE_LATIN1 = 0x0001,   /* flags of a value */
+	SV_REGF_KEY_CELL_MIN = 80,       /* smallest cell of a key node */
+	SV_REGF_SEGMENT = 16344,         /* bytes of a segment of big data */
+	SV_REGF_NAME_MAX = 65535,        /* bytes: lengths have 16 bits */
+	SV_REGF_SECURITY_MAX = 64 << 10, /* bytes of a descriptor, as Windows allows */
 };
 #define SV_REGF_INLINE UINT32_C(0x80000000)
 
+/* ---- the base block ---- */
+
+enum sv_regf_type { SV_REGF_PRIMARY = 0, SV_REGF_LOG_OLD = 1, SV_REGF_LOG_NEW = 6 };
+
 struct sv_regf_base {
 	uint32_t sequence1, sequence2;
+	uint64_t written; /* FILETIME */
 	uint32_t minor;
+	uint32_t type; /* enum sv_regf_type, or another number */
 	uint32_t root;
 	uint32_t bins_size;
+	bool checksum_ok;
 };
+
+/*
+ * SV_CORRUPT where it is no base block; a wrong checksum alone is no error, but told. Offsets
+ * of errors count from `bytes`, here and in all parsers below.
+ */
+int sv_regf_parse_base(
+	const uint8_t bytes[SV_REGF_BASE_SIZE], struct sv_regf_base *ret, struct sv_err *err);
+uint32_t sv_regf_checksum(const uint8_t bytes[SV_REGF_BASE_SIZE]);
+
+/* ---- cells ---- */
 
 /* A name as it lies in the hive: `n` units of one byte (Latin-1) or two (UTF-16). */
 struct sv_regf_name {
@@ -96,9 +127,14 @@ struct sv_regf_name {
 };
 
 struct sv_regf_key {
+	uint16_t flags;
+	uint64_t written; /* FILETIME */
 	uint32_t parent;
 	uint32_t n_subkeys, subkeys;
 	uint32_t n_values, values;
+	uint32_t security;
+	uint32_t class_name;
+	uint16_t class_size;      /* bytes */
 	struct sv_regf_name name; /* points into the cell */
 };
 
@@ -111,28 +147,33 @@ struct sv_regf_value {
 	struct sv_regf_name name;
 };
 
-/* Offsets of their errors count from `bytes`. */
-int sv_regf_parse_base(const uint8_t bytes[SV_REGF_BASE_SIZE], uint64_t file_size,
-	struct sv_regf_base *ret, struct sv_err *err);
 int sv_regf_parse_key(
 	const uint8_t *bytes, size_t n, struct sv_regf_key *ret, struct sv_err *err);
 int sv_regf_parse_value(
 	const uint8_t *bytes, size_t n, struct sv_regf_value *ret, struct sv_err *err);
+/* A self-relative security descriptor as SDDL ([MS-DTYP] 2.5.1). Caller frees. */
+char *sv_regf_parse_security(const uint8_t *bytes, size_t n, struct sv_err *err);
 
 /* ---- the open hive ---- */
 
 struct sv_regf_pages;
 
 struct sv_hive {
-	struct sv_dev *dev;
+	struct sv_dev *dev; /* the hive with what was in its logs */
 	struct sv_regf_pages *pages;
 	struct sv_regf_base base;
+	struct sv_hive_state state;
 };
 
 struct sv_regf_pages *sv_regf_pages_new(struct sv_dev *dev, struct sv_err *err);
 void sv_regf_pages_free(struct sv_regf_pages *c);
 /* n bytes at `at` of the file, through the pages that are held. */
 int sv_regf_read(const struct sv_hive *h, uint64_t at, void *buf, size_t n, struct sv_err *err);
+/*
+ * Takes `cost` bytes from what may be taken of this hive as long as it is open: many times what
+ * it has, so that only who goes in circles in it comes to the end.
+ */
+int sv_regf_spend(const struct sv_hive *h, uint64_t cost, uint64_t at, struct sv_err *err);
 
 struct sv_regf_cell {
 	uint8_t *bytes; /* behind the size field; owned */
@@ -156,17 +197,124 @@ void sv_regf_node_free(struct sv_regf_node *n);
 int sv_regf_load_key(
 	const struct sv_hive *h, sv_hive_key key, struct sv_regf_node *ret, struct sv_err *err);
 
+/*
+ * The first error of a listing that goes on in spite of it: false where it must not go on
+ * (no memory, cancelled).
+ */
+bool sv_regf_goes_on(struct sv_err *first, const struct sv_err *why);
+
 /* ---- names ---- */
 
+uint16_t sv_regf_upcase(uint16_t c);
 /* Caller frees; NULL when out of memory. */
 char *sv_regf_name_text(const struct sv_regf_name *name);
-/* Equal without case to the n bytes of UTF-8 at `text`? */
-bool sv_regf_name_is(const struct sv_regf_name *name, const char *text, size_t n);
+
+/* A name that is looked for: UTF-16 in upper case. */
+struct sv_regf_wanted {
+	uint16_t *units; /* owned */
+	size_t n;
+	bool ascii;
+	uint32_t hash; /* as in "lh" */
+};
+int sv_regf_wanted(const char *text, size_t n, struct sv_regf_wanted *ret, struct sv_err *err);
+void sv_regf_wanted_free(struct sv_regf_wanted *w);
+bool sv_regf_name_is(const struct sv_regf_name *name, const struct sv_regf_wanted *w);
+
+/* ---- lists of subkeys ---- */
+
+/* 0: go on, another number: stop. */
+typedef int (*sv_regf_subkey_fn)(
+	void *user, sv_hive_key key, const struct sv_regf_node *node, struct sv_err *err);
+/*
+ * Every subkey of `key` that can be reached; with `wanted` only those that can have that name
+ * (their hashes tell). Damage does not stop it: the first is raised at the end. What ends it:
+ * a list gives no more keys than its node promises, and a key hangs below the parent that it
+ * names.
+ */
+int sv_regf_each_subkey(const struct sv_hive *h, sv_hive_key key,
+	const struct sv_regf_wanted *wanted, sv_regf_subkey_fn fn, void *user,
+	struct sv_err *err);
+
+struct sv_regf_keys {
+	sv_hive_key *v; /* owned */
+	size_t n, cap;
+};
+/* The subkeys in the order of the list, each once; with damage, those that can be read. */
+int sv_regf_subkeys(
+	const struct sv_hive *h, sv_hive_key key, struct sv_regf_keys *ret, struct sv_err *err);
+void sv_regf_keys_free(struct sv_regf_keys *k);
+#define sv_autokeys SV_CLEANUP(sv_regf_keys_free)
+
+/* ---- logs ---- */
+
+enum {
+	SV_REGF_LOGS = 3,
+	SV_REGF_ENTRY_HEAD = 40,
+	SV_REGF_ENTRY_MAX = 256 << 20, /* bytes of a log entry */
+};
+/* Sectors of all logs together: 256 MiB of them, known in 24 MiB of memory. */
+#define SV_REGF_PATCHES_MAX (1u << 19)
+
+struct sv_regf_patch {
+	uint64_t at;     /* in the hive's file */
+	uint64_t log_at; /* where the bytes lie */
+	uint32_t n;      /* whole sectors */
+	uint8_t log;     /* which log */
+};
+
+struct sv_regf_patches {
+	struct sv_regf_patch *v; /* owned; later ones go over earlier ones */
+	size_t n, cap;
+};
+void sv_regf_patches_free(struct sv_regf_patches *p);
+
+struct sv_regf_entry {
+	uint32_t size;
+	uint32_t sequence;
+	uint32_t bins_size;
+	uint32_t n_pages;
+	uint64_t hash; /* of what follows the head */
+};
+/* The head of a log entry ("HvLE"); its own hash is checked. */
+int sv_regf_parse_entry(
+	const uint8_t bytes[SV_REGF_ENTRY_HEAD], struct sv_regf_entry *ret, struct sv_err *err);
+/* Its references to pages (8 bytes each): appends patches of log `log`, where the bytes of the
+ * pages begin at `data_at` and the entry ends at `end`. */
+int sv_regf_parse_pages(const uint8_t *refs, const struct sv_regf_entry *e, uint8_t log,
+	uint64_t data_at, uint64_t end, struct sv_regf_patches *patches, struct sv_err *err);
+/* The bitmap behind "DIRT": appends a patch for each sector whose bit is set. */
+int sv_regf_parse_dirt(const uint8_t *bitmap, size_t n, uint8_t log, uint64_t data_at,
+	uint64_t end, struct sv_regf_patches *patches, struct sv_err *err);
+
+/* Marvin32, piece by piece. */
+struct sv_marvin {
+	uint32_t low, high;
+	uint8_t rest[4];
+	size_t n_rest;
+};
+void sv_marvin_begin(struct sv_marvin *m, uint64_t seed);
+void sv_marvin_add(struct sv_marvin *m, const void *bytes, size_t n);
+uint64_t sv_marvin_end(struct sv_marvin *m);
+uint64_t sv_marvin32(uint64_t seed, const void *bytes, size_t n);
+void sv_regf_hash_begin(struct sv_marvin *m); /* with the seed of log entries */
+
+/* A device of `size` bytes that reads patches from the logs, and all else from the hive. Takes
+ * references of its own. */
+struct sv_dev *sv_regf_redirect(struct sv_dev *hive, uint64_t size,
+	struct sv_dev *const logs[SV_REGF_LOGS], const struct sv_regf_patches *patches,
+	struct sv_err *err);
 
 /*
- * Takes `cost` bytes from what one walk may look at: each byte of a hive belongs to one thing
- * only, so that a walk that has seen more than all of them goes in circles.
+ * Reads the logs that fit a dirty hive with this base block (its `checksum_ok` is false where
+ * it is worth nothing) and gives a device that shows the hive with what they hold; *base
+ * becomes what it is then. Where nothing can be applied *ret stays as it is. What was done, and
+ * what could not be, is told in *state.
  */
-int sv_regf_spend(uint64_t *budget, uint64_t cost, uint64_t at, struct sv_err *err);
+int sv_regf_replay(struct sv_dev *hive, const struct sv_hive_logs *logs,
+	struct sv_regf_base *base, struct sv_hive_state *state, struct sv_dev **ret,
+	struct sv_err *err);
+/* Appends a sentence to state->problem. */
+__attribute__((format(printf, 2, 3))) void sv_regf_problem(
+	struct sv_hive_state *state, const char *fmt, ...);
 
 #endif

@@ -112,7 +112,7 @@ struct values {
 	struct sv_regf_cell list;
 	struct sv_regf_cell cell; /* of the value that was given last */
 	uint32_t n, next;
-	uint64_t budget;
+	uint64_t left; /* bytes that all their data can have */
 };
 
 static void values_free(struct values *it)
@@ -136,61 +136,99 @@ static int begin(
 			"a key has %" PRIu32 " values, at most %u are expected",
 			node.key.n_values, SV_HIVE_VALUES_MAX);
 	n = 4 * (size_t)node.key.n_values;
-	*ret = (struct values){.h = h, .n = node.key.n_values, .budget = h->base.bins_size};
+	*ret = (struct values){.h = h, .n = node.key.n_values, .left = h->base.bins_size};
 	return n ? sv_regf_cell(h, node.key.values, n, n, &ret->list, err) : 0;
 }
 
 /* 1: *ret is the next one (its name is valid until the next call), 0: there is none, -1:
- * error. */
+ * error; what follows can be asked for all the same. */
 static int next(struct values *it, struct sv_regf_value *ret, struct sv_err *err)
 {
 	uint64_t at = it->list.at + 4 * (uint64_t)it->next;
+	uint32_t offset;
 
 	if (it->next == it->n)
 		return 0;
+	offset = sv_load_le32(it->list.bytes + 4 * (size_t)it->next++);
 	sv_regf_cell_free(&it->cell);
-	if (sv_regf_cell(it->h, sv_load_le32(it->list.bytes + 4 * (size_t)it->next),
-		    sizeof(struct sv_regf_disk_value),
+	if (sv_regf_cell(it->h, offset, sizeof(struct sv_regf_disk_value),
 		    sizeof(struct sv_regf_disk_value) + SV_REGF_NAME_MAX, &it->cell, err) < 0)
 		return -1;
 	if (sv_regf_parse_value(it->cell.bytes, it->cell.n, ret, err) < 0)
 		return sv_err_shift(err, it->cell.at);
-	it->next++;
-	if (sv_regf_spend(&it->budget,
-		    sizeof(struct sv_regf_disk_value) + ret->name.n +
-			    (ret->is_inline ? 0 : ret->size),
-		    at, err) < 0)
-		return -1;
+	if (!ret->is_inline && ret->size > it->left)
+		return sv_fail_at(err, SV_CORRUPT, NULL, at,
+			"the values of a key have more bytes than the hive");
+	it->left -= ret->is_inline ? 0 : ret->size;
 	return 1;
 }
 
-static int call_one(const struct sv_hive *h, const struct sv_regf_value *v, sv_hive_value_fn fn,
-	void *user, struct sv_err *err)
-{
-	sv_autofree char *name = sv_regf_name_text(&v->name);
-	sv_autofree uint8_t *data = NULL;
+/* A value that was read: what the callbacks get. */
+struct loaded {
+	struct sv_regf_value v;
+	char *name;
+	uint8_t *data;
+};
 
-	if (!name)
+static void loaded_free(struct loaded *l)
+{
+	free(l->name);
+	free(l->data);
+	*l = (struct loaded){0};
+}
+#define autoloaded SV_CLEANUP(loaded_free)
+
+static int next_loaded(struct values *it, struct loaded *ret, struct sv_err *err)
+{
+	int rc = next(it, &ret->v, err);
+
+	if (rc != 1)
+		return rc;
+	ret->name = sv_regf_name_text(&ret->v.name);
+	if (!ret->name)
 		return sv_fail_nomem(err);
-	data = load_data(h, v, err);
-	return data ? fn(user, name, v->type, data, v->size) : -1;
+	ret->data = load_data(it->h, &ret->v, err);
+	return ret->data ? 1 : -1;
 }
 
 static int list_values(
 	struct sv_hive *h, sv_hive_key key, sv_hive_value_fn fn, void *user, struct sv_err *err)
 {
 	autovalues struct values it = {0};
-	struct sv_regf_value v;
-	int rc;
+	struct sv_err first = SV_ERR_INIT;
 
 	if (begin(h, key, &it, err) < 0)
 		return -1;
-	while ((rc = next(&it, &v, err)) == 1) {
-		rc = call_one(h, &v, fn, user, err);
+	for (;;) {
+		autoloaded struct loaded l = {0};
+		struct sv_err why = SV_ERR_INIT;
+		int rc = next_loaded(&it, &l, &why);
+
+		if (rc == 0)
+			break;
+		if (rc == 1)
+			rc = fn(user, l.name, l.v.type, l.data, l.v.size);
+		else if (sv_regf_goes_on(&first, &why))
+			rc = 0;
+		else
+			sv_err_copy(err, &why);
 		if (rc)
 			return rc;
 	}
-	return rc;
+	if (first.code == SV_OK)
+		return 0;
+	sv_err_copy(err, &first);
+	return -1;
+}
+
+const char *sv_hive_type_name(uint32_t type)
+{
+	static const char *const names[] = {"REG_NONE", "REG_SZ", "REG_EXPAND_SZ", "REG_BINARY",
+		"REG_DWORD", "REG_DWORD_BIG_ENDIAN", "REG_LINK", "REG_MULTI_SZ",
+		"REG_RESOURCE_LIST", "REG_FULL_RESOURCE_DESCRIPTOR",
+		"REG_RESOURCE_REQUIREMENTS_LIST", "REG_QWORD"};
+
+	return type < SV_ARRAY_LEN(names) ? names[type] : NULL;
 }
 
 int sv_hive_values(
@@ -205,35 +243,54 @@ int sv_hive_values(
 
 /* ---- one value ---- */
 
-static uint8_t *find_value(struct sv_hive *h, sv_hive_key key, const char *name,
+/* 1: it is found; 0: there is none; -1: it cannot be read, or may be among what cannot. */
+static int find_value(struct values *it, const struct sv_regf_wanted *wanted,
+	struct sv_regf_value *ret, struct sv_err *err)
+{
+	struct sv_err first = SV_ERR_INIT;
+
+	for (;;) {
+		struct sv_err why = SV_ERR_INIT;
+		int rc = next(it, ret, &why);
+
+		if (rc == 1 && sv_regf_name_is(&ret->name, wanted))
+			return 1;
+		if (rc == 0 && first.code == SV_OK)
+			return 0;
+		if (rc == 1 || (rc < 0 && sv_regf_goes_on(&first, &why)))
+			continue;
+		sv_err_copy(err, rc < 0 ? &why : &first);
+		return -1;
+	}
+}
+
+static uint8_t *load_named(struct sv_hive *h, sv_hive_key key, const char *name,
 	uint32_t *ret_type, size_t *ret_n, struct sv_err *err)
 {
+	SV_CLEANUP(sv_regf_wanted_free) struct sv_regf_wanted wanted = {0};
 	autovalues struct values it = {0};
 	struct sv_regf_value v;
-	uint8_t *data;
+	uint8_t *data = NULL;
 	int rc;
 
-	if (begin(h, key, &it, err) < 0)
+	if (sv_regf_wanted(name, strlen(name), &wanted, err) < 0 || begin(h, key, &it, err) < 0)
 		return NULL;
-	while ((rc = next(&it, &v, err)) == 1) {
-		if (!sv_regf_name_is(&v.name, name, strlen(name)))
-			continue;
+	rc = find_value(&it, &wanted, &v, err);
+	if (rc == 1)
 		data = load_data(h, &v, err);
-		if (data) {
-			*ret_type = v.type;
-			*ret_n = v.size;
-		}
-		return data;
-	}
-	if (rc == 0)
+	else if (rc == 0)
 		sv_fail(err, SV_NOTFOUND, NULL, "there is no value '%.200s'", name);
-	return NULL;
+	if (data) {
+		*ret_type = v.type;
+		*ret_n = v.size;
+	}
+	return data;
 }
 
 void *sv_hive_value(struct sv_hive *h, sv_hive_key key, const char *name, uint32_t *ret_type,
 	size_t *ret_n, struct sv_err *err)
 {
-	void *data = find_value(h, key, name, ret_type, ret_n, err);
+	void *data = load_named(h, key, name, ret_type, ret_n, err);
 
 	if (!data)
 		sv_err_path(err, sv_dev_name(h->dev));

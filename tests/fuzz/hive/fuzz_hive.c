@@ -3,10 +3,11 @@
  * A hive whose base block and bin header the harness makes, so that the input is all cells. The
  * input: a byte of flags, the minor version, the root's offset in units of 8 (2 bytes), then
  * what follows the bin's header; zeros fill the bin. With AS_FILE all behind the flags is the
- * file itself, with its checksum repaired.
+ * file itself, with its checksum repaired unless BAD_SUM says not to.
  *
- * The whole tree is walked, every value is read, and every name is looked up again. However the
- * cells lie, the walk must end: each key is met at most once.
+ * The whole tree is walked twice: by the callbacks, each value being read and each name looked
+ * up again, and by sv_hive_walk() with classes and rights. However the cells lie, both must
+ * end: each key is met at most once.
  */
 #include "base/num.h"
 #include "hive/regf.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum flags { DIRTY = 1, LARGE = 2, AS_FILE = 4 };
+enum flags { DIRTY = 1, LARGE = 2, AS_FILE = 4, BAD_SUM = 8 };
 enum { HEAD = 4, DEPTH_MAX = 64, SMALL_BIN = 8192, LARGE_BIN = 65536 };
 
 #define MUST(cond)                                                                             \
@@ -85,13 +86,63 @@ static int look_up(void *user, const char *name, sv_hive_key key)
 	return 0;
 }
 
+/* ---- the walk ---- */
+
+static int walk_key(void *user, const struct sv_hive_visit *v, struct sv_err *err)
+{
+	struct visit *t = user;
+
+	MUST(v->name && v->depth <= SV_HIVE_DEPTH_MAX);
+	free(sv_hive_key_class(t->h, v->key, NULL));
+	free(sv_hive_key_security(t->h, v->key, err));
+	t->keys++;
+	return 0;
+}
+
+static int walk_value(void *user, const char *name, uint32_t type, const void *data, size_t n)
+{
+	struct visit *v = user;
+
+	MUST(name && data);
+	sv_hive_type_name(type);
+	v->sum ^= n ? *(const uint8_t *)data : 0;
+	return 0;
+}
+
+static int walk_subkey(void *user, const char *name)
+{
+	(void)user;
+	MUST(name);
+	return 0;
+}
+
+static int walk_problem(void *user, const struct sv_err *what)
+{
+	(void)user;
+	MUST(what->code == SV_CORRUPT || what->code == SV_UNSUPPORTED);
+	MUST(what->path[0] && what->message[0]);
+	return 0;
+}
+
+static size_t walk(struct sv_hive *h, sv_hive_key root)
+{
+	struct visit v = {.h = h};
+	struct sv_hive_walk ops = {.key = walk_key,
+		.value = walk_value,
+		.subkey = walk_subkey,
+		.problem = walk_problem,
+		.recursive = true,
+		.user = &v};
+	struct sv_err err = SV_ERR_INIT;
+
+	if (sv_hive_walk(h, root, &ops, &err) < 0)
+		MUST(err.code == SV_CORRUPT);
+	return v.keys;
+}
+
 static void seal(uint8_t *file)
 {
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < 508; i += 4)
-		sum ^= sv_load_le32(file + i);
-	sv_store_le32(file + 508, sum == 0 ? 1 : sum == UINT32_MAX ? UINT32_MAX - 1 : sum);
+	sv_store_le32(file + 508, sv_regf_checksum(file));
 }
 
 static uint8_t *file_around(const uint8_t *bytes, size_t n, size_t *ret_n)
@@ -138,6 +189,7 @@ static void use(struct sv_hive *h)
 
 	if (sv_hive_root(h, &v.key, &err) < 0)
 		return;
+	MUST(walk(h, v.key) <= h->base.bins_size / 8);
 	visit_key(&v, "", v.key);
 	sv_hive_subkeys(h, h->base.root, look_up, &v, &err);
 }
@@ -153,11 +205,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (n < HEAD)
 		return 0;
 	file = file_of(bytes, n, &size);
-	if (size >= 512)
+	if (size >= 512 && !(bytes[0] & BAD_SUM))
 		seal(file);
 	dev = sv_mem_open(file, size, false, "hive", &err);
 	MUST(dev);
-	if (sv_hive_open(dev, &h, &err) < 0)
+	if (sv_hive_open(dev, NULL, &h, &err) < 0)
 		MUST(err.code == SV_CORRUPT || err.code == SV_UNSUPPORTED);
 	else
 		use(h);

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the seeds of the hive fuzzer into corpus/hive beside this file."""
+"""Writes the seeds of the hive fuzzers into corpus/hive and corpus/hive_log beside this file."""
 import os
 import struct
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus", "hive")
 NOWHERE = 0xFFFFFFFF
-DIRTY, LARGE, AS_FILE = 1, 2, 4
+DIRTY, LARGE, AS_FILE, BAD_SUM = 1, 2, 4, 8
+NO_BASE, NO_HASHES, NO_SUMS, THREE = 1, 2, 4, 8
 
 
 class Cells:
@@ -63,9 +64,9 @@ def save(name, cells, root, flags=0, minor=2):
         f.write(struct.pack("<BBH", flags, minor, root // 8) + cells.data)
 
 
-def save_file(name, base, bins):
+def save_file(name, base, bins, flags=0):
     with open(os.path.join(HERE, name), "wb") as f:
-        f.write(bytes([AS_FILE]) + base.ljust(4096, b"\0") + bins.ljust(4096, b"\0"))
+        f.write(bytes([AS_FILE | flags]) + base.ljust(4096, b"\0") + bins.ljust(4096, b"\0"))
 
 
 def tree(kind):
@@ -139,6 +140,123 @@ def seeds():
     save_file("bad-bin", base, b"H" + bins[1:])
     save_file("bad-bin-place", base, bins[:4] + b"\1" + bins[5:])
     save_file("bad-bin-size", base, bins[:8] + b"\1" + bins[9:])
+    save_file("bad-sum", base, bins, BAD_SUM)
+    save_file("cut", base[:40] + b"\0\0\1" + base[43:], bins)
+    save_file("lost-root", base[:36] + b"\1" + base[37:], bins)
+    rights()
+
+
+def sid(*parts):
+    return struct.pack("<BB6s", 1, len(parts) - 1, parts[0].to_bytes(6, "big")) + struct.pack(
+        f"<{len(parts) - 1}I", *parts[1:])
+
+
+def ace(kind, flags, mask, who, between=b""):
+    return struct.pack("<BBHI", kind, flags, 8 + len(between) + len(who), mask) + between + who
+
+
+def acl(*aces):
+    body = b"".join(aces)
+    return struct.pack("<BBHHH", 2, 0, 8 + len(body), len(aces), 0) + body
+
+
+def rights():
+    """A key with a class, and a descriptor with entries of many kinds."""
+    guids = struct.pack("<I", 3) + bytes(range(32))
+    dacl = acl(ace(0, 0, 0x20019, sid(5, 32, 545)), ace(0, 2, 0xF003F, sid(5, 18)),
+               ace(1, 0x1F, 0x10000000, sid(3, 0)), ace(5, 0, 1, sid(1, 0), guids),
+               ace(0x77, 0, 0x3020019, sid(1 << 40, 7)))
+    sacl = acl(ace(2, 0xC0, 0xD013F, sid(1, 0)), ace(0x11, 0, 1, sid(16, 8192)))
+    owner, group = sid(5, 32, 544), sid(5, 21, 1, 2, 3, 1001)
+    at = 20
+    places = []
+    for part in (owner, group, sacl, dacl):
+        places.append(at)
+        at += len(part)
+    sd = struct.pack("<BBHIIII", 1, 0, 0xBF14, *places) + owner + group + sacl + dacl
+    c = Cells()
+    root = c.key(0, "ROOT", 0x2C)
+    sk = c.put(struct.pack("<2s2xIIII", b"sk", 0, 0, 1, len(sd)) + sd)
+    c.set(root, 44, sk)
+    c.set(root, 48, c.put("class".encode("utf-16-le")))
+    c.data[root - 32 + 4 + 74:root - 32 + 4 + 76] = b"\x0a\0"
+    save("rights", c, root)
+
+
+# ---- logs ----
+
+def rotate(x, n):
+    return (x << n | x >> 32 - n) & 0xFFFFFFFF
+
+
+def marvin(data):
+    """Marvin32 with the seed of log entries, written down a second time: it judges ours."""
+    low, high = struct.unpack("<II", bytes.fromhex("82EF4D887A4E55C5"))
+    data += b"\x80" + bytes(3 - len(data) % 4) + bytes(4)
+    for (word,) in struct.iter_unpack("<I", data):
+        low = low + word & 0xFFFFFFFF
+        high ^= low
+        low = rotate(low, 20) + high & 0xFFFFFFFF
+        high = rotate(high, 9) ^ low
+        low = rotate(low, 27) + high & 0xFFFFFFFF
+        high = rotate(high, 19)
+    return struct.pack("<II", low, high)
+
+
+def log_base(kind, sequence, time=4711, size=4096):
+    base = struct.pack("<4sIIQIIIIIII", b"regf", sequence, sequence, time, 1, 5, kind, 1, 32, size,
+                       1).ljust(508, b"\0")
+    total = 0
+    for (word,) in struct.iter_unpack("<I", base):
+        total ^= word
+    return base + struct.pack("<I", total)
+
+
+def entry(sequence, *pages, size=4096):
+    refs = b"".join(struct.pack("<II", at, len(data)) for at, data in pages)
+    body = refs + b"".join(data for _, data in pages)
+    total = (40 + len(body) + 511) // 512 * 512
+    body = body.ljust(total - 40, b"\0")
+    head = struct.pack("<4sIIIII", b"HvLE", total, 0, sequence, size, len(pages)) + marvin(body)
+    return head + marvin(head) + body
+
+
+def save_logs(name, first, second=b"", flags=0):
+    folder = os.path.join(os.path.dirname(HERE), "hive_log")
+    os.makedirs(folder, exist_ok=True)
+    share = 0
+    if second: # pad, so that the division comes out right
+        while len(first) * 256 % (len(first) + len(second)):
+            second += bytes(512 - len(second) % 512)
+        share = len(first) * 256 // (len(first) + len(second))
+    else:
+        first, second = b"", first
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(bytes([flags, share]) + first + second)
+
+
+def log_seeds():
+    sector = b"\x11" * 512
+    one = log_base(6, 7) + entry(7, (512, sector)) + entry(8, (1024, sector * 2))
+    two = log_base(6, 9) + entry(9, (512, sector), (2048, sector))
+    save_logs("one", one)
+    save_logs("both", log_base(6, 7) + entry(7, (512, sector)),
+              log_base(6, 8) + entry(8, (512, sector)))
+    save_logs("gap", log_base(6, 7) + entry(7, (512, sector)),
+              log_base(6, 9) + entry(9, (512, sector)))
+    save_logs("own-hashes", one, flags=NO_HASHES | NO_SUMS)
+    save_logs("no-base", one, flags=NO_BASE)
+    save_logs("grows", log_base(6, 7) + entry(7, (4096, sector), size=8192))
+    save_logs("outside", log_base(6, 7) + entry(7, (4096, sector)))
+    save_logs("older", log_base(6, 5) + entry(5) + entry(6) + entry(7, (512, sector)) + entry(3))
+    dirt = b"DIRT" + b"\x06"
+    save_logs("old", log_base(1, 7) + dirt.ljust(512, b"\0") + sector * 2)
+    save_logs("old-short", log_base(1, 7) + dirt.ljust(512, b"\0") + sector)
+    save_logs("old-time", log_base(1, 7, 4712) + dirt.ljust(512, b"\0") + sector * 2)
+    save_logs("old-no-base", log_base(1, 7) + dirt.ljust(512, b"\0") + sector * 2, flags=NO_BASE)
+    save_logs("three", two, flags=THREE)
+    save_logs("bad-sum", b"\0" * 100 + one, flags=NO_SUMS)
 
 
 seeds()
+log_seeds()

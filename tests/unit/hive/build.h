@@ -9,7 +9,7 @@
 #include "hive/regf.h"
 #include "io/dev.h"
 
-#define NOWHERE UINT32_MAX
+#define NOWHERE SV_REGF_NOWHERE
 
 struct build {
 	uint8_t bytes[4096 + 65536]; /* base block and one bin */
@@ -181,7 +181,7 @@ static inline int open_bytes(
 	const void *bytes, size_t n, struct sv_hive **ret, struct sv_err *err)
 {
 	struct sv_dev *dev = sv_mem_open(bytes, n, true, "HIVE", err);
-	int rc = dev ? sv_hive_open(dev, ret, err) : -1;
+	int rc = dev ? sv_hive_open(dev, NULL, ret, err) : -1;
 
 	sv_dev_close(dev);
 	return rc;

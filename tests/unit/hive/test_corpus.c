@@ -7,6 +7,7 @@
 #include "corpus.h"
 
 #include "base/num.h"
+#include "fs/fs.h"
 #include "hive/regf.h"
 
 #include <jansson.h>
@@ -31,7 +32,7 @@ static struct open_hive open_hive(const struct corpus *c, const char *file)
 	o.bytes = corpus_file(c, file, &o.n);
 	dev = sv_mem_open(o.bytes, o.n, false, file, &err);
 	assert_non_null(dev);
-	assert_ok(sv_hive_open(dev, &o.h, &err));
+	assert_ok(sv_hive_open(dev, NULL, &o.h, &err));
 	sv_dev_close(dev);
 	assert_ok(sv_hive_root(o.h, &o.root, &err));
 	return o;
@@ -288,7 +289,8 @@ static void compare(const struct corpus *c, const char *file)
 	assert_fact(&o, "hive.version", text);
 	snprintf(text, sizeof text, "%u,%u", o.h->base.sequence1, o.h->base.sequence2);
 	assert_fact(&o, "hive.sequence", text);
-	assert_false(sv_hive_dirty(o.h));
+	assert_false(sv_hive_state(o.h)->dirty);
+	assert_string_equal(sv_hive_state(o.h)->problem, "");
 	compare_with_hivex(&o);
 	close_hive(&o);
 }
@@ -322,6 +324,102 @@ static void reads_system_as_hivex_does(void **state)
 static void reads_software_as_hivex_does(void **state)
 {
 	compare(*state, "plaso/SOFTWARE");
+}
+
+/* ---- the walk, and everybody's rights ---- */
+
+struct tour {
+	struct sv_hive *h;
+	unsigned long keys, values, names, ends;
+	unsigned depth;
+};
+
+static int tour_key(void *user, const struct sv_hive_visit *v, struct sv_err *err)
+{
+	struct tour *t = user;
+	sv_autofree char *sddl = sv_hive_key_security(t->h, v->key, err);
+	sv_autofree char *class_name = sv_hive_key_class(t->h, v->key, err);
+
+	if (!sddl || !class_name)
+		fail_msg("%s: offset 0x%llx: %s", v->name, (unsigned long long)err->offset,
+			err->message);
+	assert_true(sv_starts_with(sddl, "O:"));
+	assert_true(v->depth <= t->depth + 1);
+	assert_true(v->info.written.sec > 315532800); /* 1980 */
+	t->depth = v->depth;
+	t->keys++;
+	return 0;
+}
+
+static int tour_value(void *user, const char *name, uint32_t type, const void *data, size_t n)
+{
+	(void)name, (void)type, (void)data, (void)n;
+	((struct tour *)user)->values++;
+	return 0;
+}
+
+static int tour_subkey(void *user, const char *name)
+{
+	(void)name;
+	((struct tour *)user)->names++;
+	return 0;
+}
+
+static int tour_done(void *user, const struct sv_hive_visit *v)
+{
+	(void)v;
+	((struct tour *)user)->ends++;
+	return 0;
+}
+
+static void walks_all_keys_with_their_rights(void **state)
+{
+	static const char *const files[] = {"plaso/NTUSER.DAT", "plaso/SYSTEM"};
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(files); i++) {
+		struct open_hive o = open_hive(*state, files[i]);
+		struct tour t = {.h = o.h};
+		struct sv_hive_walk walk = {.key = tour_key,
+			.value = tour_value,
+			.subkey = tour_subkey,
+			.done = tour_done,
+			.recursive = true,
+			.user = &t};
+		struct sv_err err = SV_ERR_INIT;
+
+		assert_ok(sv_hive_walk(o.h, o.root, &walk, &err));
+		assert_number(&o, "hive.keys", t.keys);
+		assert_number(&o, "hive.values", t.values);
+		assert_int_equal(t.ends, t.keys);
+		assert_int_equal(t.names, t.keys - 1);
+		close_hive(&o);
+	}
+}
+
+/* ---- upper case ---- */
+
+/* $UpCase of a volume that Windows formatted is the table that its registry uses, too. */
+static void knows_upper_case_as_windows_does(void **state)
+{
+	enum { UPCASE_FILE = 10, VOLUME_AT = 128 * 512 };
+	size_t n, got = 0;
+	sv_autofree uint8_t *disk = corpus_file(*state, "dfvfs/ntfs-fixed.vhd", &n);
+	sv_autofree uint8_t *table = malloc(2 * 65536);
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *dev =
+		sv_mem_open(disk + VOLUME_AT, n - VOLUME_AT, false, "volume", &err);
+	struct sv_fs *fs = NULL;
+
+	assert_ok(sv_fs_open(dev, &fs, &err));
+	assert_ok(sv_fs_read(fs, UPCASE_FILE, NULL, table, 2 * 65536, 0, &got, &err));
+	assert_int_equal(got, 2 * 65536);
+	for (unsigned c = 0; c < 65536; c++) {
+		if (sv_regf_upcase((uint16_t)c) != sv_load_le16(table + 2 * c))
+			fail_msg("U+%04X: U+%04X, Windows has U+%04X", c,
+				sv_regf_upcase((uint16_t)c), sv_load_le16(table + 2 * c));
+	}
+	sv_fs_close(fs);
+	sv_dev_close(dev);
 }
 
 /* ---- facts ---- */
@@ -452,6 +550,8 @@ int main(void)
 		cmocka_unit_test_prestate(reads_a_user_hive_of_windows_7_as_hivex_does, &c),
 		cmocka_unit_test_prestate(reads_system_as_hivex_does, &c),
 		cmocka_unit_test_prestate(reads_software_as_hivex_does, &c),
+		cmocka_unit_test_prestate(walks_all_keys_with_their_rights, &c),
+		cmocka_unit_test_prestate(knows_upper_case_as_windows_does, &c),
 		cmocka_unit_test_prestate(tells_the_facts_of_software, &c),
 		cmocka_unit_test_prestate(tells_the_facts_of_system, &c),
 	};

@@ -29,8 +29,8 @@ static struct names names_under(struct build *b, uint32_t key)
 	return n;
 }
 
-/* Listing under the root must fail there, with nothing said before. */
-static void refused_list(struct build *b, uint64_t offset)
+/* Listing under the root must fail there, after it gave the names that can be read. */
+static void damaged_list(struct build *b, uint64_t offset, const char *names)
 {
 	struct sv_hive *h = build_open(b);
 	struct sv_err err = SV_ERR_INIT;
@@ -38,7 +38,7 @@ static void refused_list(struct build *b, uint64_t offset)
 
 	assert_fails(sv_hive_subkeys(h, b->root, note_name, &n, &err), SV_CORRUPT, offset);
 	assert_string_equal(err.path, "HIVE");
-	assert_int_equal(n.calls, 0);
+	assert_string_equal(n.text, names);
 	sv_hive_close(h);
 	free(b);
 }
@@ -169,27 +169,115 @@ static void refuses_a_list_that_does_not_keep_the_count(void **state)
 
 	(void)state;
 	set_subkeys(b, b->root, list, 1);
-	refused_list(b, where(list, 8));
+	damaged_list(b, where(list, 8), "A");
 	b = build_new();
 	keys[0] = put_key(b, b->root, "A");
 	set_subkeys(b, b->root, put_list(b, "li", keys, 1), 2);
-	refused_list(b, where(b->root, 20));
+	damaged_list(b, where(b->root, 20), "A");
 	b = build_new();
 	keys[0] = put_key(b, b->root, "A");
 	set_subkeys(b, b->root, put_list(b, "li", keys, 1), 820); /* more than fit in the bin */
-	refused_list(b, where(b->root, 20));
+	damaged_list(b, where(b->root, 20), "A");
 }
 
-static void lets_a_dirty_hive_have_a_wrong_count(void **state)
+static void passes_over_what_is_damaged(void **state)
+{
+	struct build *b = build_new();
+	uint32_t keys[] = {put_key(b, b->root, "A"), put_key(b, b->root, "B"),
+		put_key(b, b->root, "C"), put_key(b, b->root, "D")};
+	uint32_t leaves[] = {
+		put_list(b, "lh", keys, 2), keys[0], put_list(b, "li", keys + 2, 2)};
+	struct sv_hive *h;
+	struct sv_err err = SV_ERR_INIT;
+	struct names n = {.calls = 0};
+	sv_hive_key key = 0;
+
+	(void)state;
+	at(b, keys[1])[0] = 'N';
+	set_subkeys(b, b->root, put_list(b, "ri", leaves, 3), 4);
+	h = build_open(b);
+	assert_fails(sv_hive_subkeys(h, b->root, note_name, &n, &err), SV_CORRUPT,
+		where(keys[1], 0));
+	assert_string_equal(n.text, "A,C,D");
+	assert_ok(sv_hive_find(h, b->root, "d", &key, &err)); /* found in spite of it */
+	assert_int_equal(key, keys[3]);
+	/* what is not found may be in what cannot be read */
+	assert_fails(sv_hive_find(h, b->root, "B", &key, &err), SV_CORRUPT, where(keys[1], 0));
+	sv_hive_close(h);
+	free(b);
+}
+
+static uint32_t hash_of(const char *upper)
+{
+	uint32_t hash = 0;
+
+	while (*upper)
+		hash = 37 * hash + (uint8_t)*upper++;
+	return hash;
+}
+
+static void looks_at_hashes_first_and_at_names_when_they_lie(void **state)
+{
+	struct build *b = build_new();
+	uint32_t keys[] = {put_key(b, b->root, "Alpha"), put_key(b, b->root, "Beta")};
+	uint32_t list = put_list(b, "lh", keys, 2);
+	struct sv_err err = SV_ERR_INIT;
+	sv_hive_key key = 0;
+	struct sv_hive *h;
+
+	(void)state;
+	set_subkeys(b, b->root, list, 2);
+	sv_store_le32(at(b, list) + 8, hash_of("ALPHA"));
+	sv_store_le32(at(b, list) + 16, hash_of("BETA"));
+	at(b, keys[0])[0] = 'N'; /* not looked at: its hash is another */
+	h = build_open(b);
+	assert_ok(sv_hive_find(h, b->root, "beta", &key, &err));
+	assert_int_equal(key, keys[1]);
+	sv_hive_close(h);
+	at(b, keys[0])[0] = 'n';
+	sv_store_le32(at(b, list) + 8, 4711);
+	h = build_open(b);
+	assert_ok(sv_hive_find(h, b->root, "alpha", &key, &err));
+	assert_int_equal(key, keys[0]);
+	sv_hive_close(h);
+	free(b);
+}
+
+static void tells_what_a_node_knows(void **state)
 {
 	struct build *b = build_new();
 	uint32_t key = put_key(b, b->root, "A");
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_hive_key_info info;
+	struct sv_hive *h;
+	char *text;
 
 	(void)state;
-	set_subkeys(b, b->root, put_list(b, "li", &key, 1), 2);
-	sv_store_le32(b->bytes + 4, 8);
-	seal(b);
-	assert_string_equal(names_under(b, b->root).text, "A");
+	sv_store_le64(at(b, key) + 4, UINT64_C(129352121350000000));
+	sv_store_le32(at(b, key) + offsetof(struct sv_regf_disk_key, class_name),
+		put_cell(b, "c\0l\0a\0s\0s", 10));
+	sv_store_le16(at(b, key) + offsetof(struct sv_regf_disk_key, class_size), 10);
+	set_subkeys(b, b->root, put_list(b, "lf", &key, 1), 1);
+	h = build_open(b);
+	assert_ok(sv_hive_key_info(h, key, &info, &err));
+	assert_int_equal(info.written.sec, 1290738535);
+	assert_int_equal(info.n_subkeys, 0);
+	text = sv_hive_key_class(h, key, &err);
+	assert_string_equal(text, "class");
+	free(text);
+	text = sv_hive_key_class(h, b->root, &err);
+	assert_string_equal(text, "");
+	free(text);
+	text = sv_hive_key_security(h, key, &err); /* none is stored */
+	assert_string_equal(text, "");
+	free(text);
+	text = sv_hive_key_name(h, key, &err);
+	assert_string_equal(text, "A");
+	free(text);
+	assert_null(sv_hive_key_name(h, 8, &err));
+	assert_int_equal(err.code, SV_CORRUPT);
+	assert_string_equal(err.path, "HIVE");
+	sv_hive_close(h);
 	free(b);
 }
 
@@ -201,12 +289,12 @@ static void refuses_a_list_that_its_cell_cannot_hold(void **state)
 	(void)state;
 	sv_store_le16(at(b, list) + 2, 3);
 	set_subkeys(b, b->root, list, 3);
-	refused_list(b, where(list, 2));
+	damaged_list(b, where(list, 2), "");
 	b = build_new();
 	key = put_key(b, b->root, "A");
 	list = put_list(b, "lx", &key, 1);
 	set_subkeys(b, b->root, list, 1);
-	refused_list(b, where(list, 0));
+	damaged_list(b, where(list, 0), "");
 }
 
 static void refuses_an_index_of_indexes(void **state)
@@ -217,7 +305,7 @@ static void refuses_an_index_of_indexes(void **state)
 
 	(void)state;
 	set_subkeys(b, b->root, outer, 1);
-	refused_list(b, where(outer, 4));
+	damaged_list(b, where(outer, 4), "");
 }
 
 static void refuses_a_key_listed_twice(void **state)
@@ -228,7 +316,7 @@ static void refuses_a_key_listed_twice(void **state)
 
 	(void)state;
 	set_subkeys(b, b->root, list, 2);
-	refused_list(b, where(list, 0) - 4);
+	damaged_list(b, 4096 + b->root, "A");
 }
 
 static void refuses_a_circle_of_keys(void **state)
@@ -257,7 +345,7 @@ static void refuses_a_key_below_a_foreign_parent(void **state)
 
 	(void)state;
 	set_subkeys(b, b->root, list, 1);
-	refused_list(b, where(list, 4));
+	damaged_list(b, where(list, 4), "");
 }
 
 /* The only subkey's cell is spoilt at a byte; the error is told at `off` of the cell. */
@@ -268,7 +356,7 @@ static void refused_key(uint64_t byte, uint8_t value, uint64_t off)
 
 	set_subkeys(b, b->root, put_list(b, "lf", &key, 1), 1);
 	b->bytes[SV_REGF_BINS_AT + key + byte] = value;
-	refused_list(b, SV_REGF_BINS_AT + key + off);
+	damaged_list(b, SV_REGF_BINS_AT + key + off, "");
 }
 
 static void refuses_key_nodes_that_cannot_be(void **state)
@@ -288,7 +376,7 @@ static void refuses_an_odd_name_in_utf16(void **state)
 
 	(void)state;
 	set_subkeys(b, b->root, put_list(b, "lf", &key, 1), 1);
-	refused_list(b, where(key, 76));
+	damaged_list(b, where(key, 76), "");
 }
 
 int main(void)
@@ -301,7 +389,9 @@ int main(void)
 		cmocka_unit_test(names_the_key_that_is_missing),
 		cmocka_unit_test(shows_what_has_no_place_in_a_name_as_a_replacement),
 		cmocka_unit_test(refuses_a_list_that_does_not_keep_the_count),
-		cmocka_unit_test(lets_a_dirty_hive_have_a_wrong_count),
+		cmocka_unit_test(passes_over_what_is_damaged),
+		cmocka_unit_test(looks_at_hashes_first_and_at_names_when_they_lie),
+		cmocka_unit_test(tells_what_a_node_knows),
 		cmocka_unit_test(refuses_a_list_that_its_cell_cannot_hold),
 		cmocka_unit_test(refuses_an_index_of_indexes),
 		cmocka_unit_test(refuses_a_key_listed_twice),
