@@ -329,13 +329,16 @@ static void put_bitmap(struct sv_hds *h, const uint8_t *old, const struct sv_prl
 	*to += sizeof head + n;
 }
 
+/* The file says "in use": nobody believes what the table still names. */
 static int give_back_table(struct sv_hds *h, const struct sv_prl_feature *f, struct sv_err *err)
 {
 	for (size_t i = 0; i < f->n_table; i++) {
-		uint64_t entry = table_get(h->ext, f, i);
+		uint64_t at = table_get(h->ext, f, i) * SV_SECTOR;
 
-		if (entry > SV_PRL_L1_ALL && sv_prl_space_give_back(&h->space,
-						     entry * SV_SECTOR / h->h.cluster, err) < 0)
+		if (at <= SV_PRL_L1_ALL * SV_SECTOR)
+			continue;
+		if (sv_dev_discard(h->file, at, h->h.cluster, err) < 0 ||
+			sv_prl_space_give_back(&h->space, at / h->h.cluster, err) < 0)
 			return -1;
 	}
 	return 0;

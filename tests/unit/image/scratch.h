@@ -13,9 +13,9 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "image/image.h"
+#include "tempdir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -40,15 +40,6 @@ static inline int make_scratch(void **state)
 		return -1;
 	*state = s;
 	return 0;
-}
-
-static inline int remove_one(
-	const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-	(void)st;
-	(void)type;
-	(void)walk;
-	return remove(path);
 }
 
 static inline int drop_scratch(void **state)
