@@ -170,6 +170,12 @@ void sv_machine_warn(struct sv_cli *cli, const struct sv_machine *m)
 		sv_job_note(&cli->job,
 			"%s is suspended: what it had not yet written to its disk is missing",
 			m->vm->name);
+	for (size_t i = 0; i < m->guest->n_volumes; i++) {
+		const struct sv_guest_volume *v = &m->guest->volumes[i];
+
+		if (v->readable && v->info.warning[0])
+			sv_job_note(&cli->job, "%s: %s", v->id, v->info.warning);
+	}
 }
 
 void sv_machine_warn_after(struct sv_cli *cli, struct sv_machine *m)

@@ -41,6 +41,7 @@ struct sv_fs {
 	struct sv_dev *volume; /* for messages; the driver's reference */
 };
 
-extern const struct sv_fs_driver sv_ntfs_driver; /* ntfs.c */
+extern const struct sv_fs_driver sv_ext_driver;  /* ext/ext.c */
+extern const struct sv_fs_driver sv_ntfs_driver; /* ntfs/ntfs.c */
 
 #endif

@@ -54,6 +54,7 @@ struct sv_fs_info {
 	bool dirty;          /* asks for a check */
 	char state[128]; /* "" or "hibernated", "unclean journal": why it should not be written
 			  */
+	char warning[256]; /* "" or what one who reads must know: what is missing, and why */
 };
 
 /*
