@@ -187,6 +187,7 @@ extern const struct sv_image_driver sv_qcow2_driver;
 extern const struct sv_image_driver sv_raw_driver;
 extern const struct sv_image_driver sv_vdi_driver;
 extern const struct sv_image_driver sv_vhd_driver;
+extern const struct sv_image_driver sv_vhdx_driver;
 extern const struct sv_image_driver sv_vmdk_driver;
 
 /* ---- the frame, for drivers ---- */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const struct sv_image_driver *const drivers[] = {
-	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vdi_driver, &sv_parallels_driver,
-	&sv_raw_driver, /* what no other claims */
+	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vhdx_driver, &sv_vdi_driver,
+	&sv_parallels_driver, &sv_raw_driver, /* what no other claims */
 };
 
 struct sv_image {

@@ -83,7 +83,6 @@ static void names_formats_that_it_cannot_read(void **state)
 		size_t n;
 		const char *name;
 	} known[] = {
-		{0, "vhdxfile", 8, "vhdx"},
 		{0, "QED\0", 4, "qed"},
 		{0, "COWD", 4, "COWD"},
 		{0, "\xbe\xba\xfe\xca\0\0\0\0", 8, "seSparse"},
