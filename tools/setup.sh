@@ -33,6 +33,7 @@ packages_of() {
 		echo libcmocka-dev qemu-utils ntfs-3g sleuthkit fdisk gdisk mount
 		echo libfsntfs-utils libvhdi-utils libhivex-bin jq openssl xz-utils shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs cryptsetup-bin xorriso
+		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14
 		else
@@ -41,7 +42,7 @@ packages_of() {
 		;;
 	demo)
 		packages_of test
-		echo qemu-system-x86 grub-pc-bin grub-common busybox-static cpio kmod
+		echo grub-pc-bin grub-common
 		;;
 	fuzz)
 		packages_of build

@@ -160,6 +160,17 @@ static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err
 	return sv_hint(err, "name one with --volume: %s", names.data ? names.data : "");
 }
 
+/* Growing it would need more than one partition's end: its group's own tables. */
+static int refuse_group(const struct sv_guest_volume *v, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, sv_dev_name(v->dev),
+		"volume %s lies in a group of volumes (%s)", v->id, v->type_name);
+	return sv_hint(err,
+		"sharevm reads such volumes but does not make them larger; make the "
+		"disk larger with --volume and another volume, or add a disk and "
+		"extend the group inside the guest");
+}
+
 static int choose_volume(struct sv_target *t, const char *name, struct sv_err *err)
 {
 	struct sv_guest *g = t->guest;
@@ -167,6 +178,8 @@ static int choose_volume(struct sv_target *t, const char *name, struct sv_err *e
 	if (name ? sv_guest_find_volume(g, name, &t->volume, err) < 0
 		 : choose_by_itself(g, &t->volume, err) < 0)
 		return -1;
+	if (g->volumes[t->volume].group)
+		return refuse_group(&g->volumes[t->volume], err);
 	t->disk = g->volumes[t->volume].disk;
 	if (*g->disks[t->disk].problem)
 		return refuse_table(&g->disks[t->disk], err);

@@ -29,7 +29,7 @@ int sv_guest_set_text(char **text, const char *value, struct sv_err *err)
 
 /* ---- volumes ---- */
 
-static void volume_free(struct sv_guest_volume *v)
+void sv_guest_volume_free(struct sv_guest_volume *v)
 {
 	sv_dev_close(v->dev);
 	free(v->id);
@@ -57,6 +57,19 @@ static struct sv_dev *volume_dev(
 	return sv_window_open(disk, v->start, v->size, name, err);
 }
 
+int sv_guest_append(struct sv_guest *g, struct sv_guest_volume *v, struct sv_err *err)
+{
+	void *grown = realloc(g->volumes, (g->n_volumes + 1) * sizeof *g->volumes);
+
+	if (!grown) {
+		sv_guest_volume_free(v);
+		return sv_fail_nomem(err);
+	}
+	g->volumes = grown;
+	g->volumes[g->n_volumes++] = *v;
+	return 0;
+}
+
 /* Appends a volume of a disk; `p` is NULL for the whole disk. */
 static int add_volume(
 	struct sv_guest *g, size_t disk, const struct sv_partition *p, struct sv_err *err)
@@ -71,11 +84,7 @@ static int add_volume(
 		.type_name = p ? sv_partition_type_name(&d->table, p) : "whole disk",
 		.active = p && p->active,
 	};
-	void *grown = realloc(g->volumes, (g->n_volumes + 1) * sizeof *g->volumes);
 
-	if (!grown)
-		return sv_fail_nomem(err);
-	g->volumes = grown;
 	v.id = volume_id(disk, v.number);
 	v.problem = strdup("");
 	v.mount = strdup("");
@@ -83,11 +92,10 @@ static int add_volume(
 	if (!v.id || !v.problem || !v.mount || !v.dev) {
 		if (v.dev)
 			sv_fail_nomem(err);
-		volume_free(&v);
+		sv_guest_volume_free(&v);
 		return -1;
 	}
-	g->volumes[g->n_volumes++] = v;
-	return 0;
+	return sv_guest_append(g, &v, err);
 }
 
 /* ---- disks ---- */
@@ -124,6 +132,8 @@ static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 	struct sv_err why = SV_ERR_INIT;
 	struct sv_fs *fs = NULL;
 
+	if (v->problem[0]) /* its group could not put it together */
+		return 0;
 	if (sv_fs_probe(v->dev, &v->type, &why) < 0 || sv_fs_open(v->dev, &fs, &why) < 0 ||
 		sv_fs_info(fs, &v->info, &why) < 0) {
 		sv_fs_close(fs);
@@ -135,14 +145,37 @@ static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 	return 0;
 }
 
-static int look_into_all(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
+static int look_into_new(
+	struct sv_guest *g, size_t from, struct sv_job *job, struct sv_err *err)
 {
-	impl_of(g)->fs = calloc(g->n_volumes + 1, sizeof *impl_of(g)->fs);
-	if (!impl_of(g)->fs)
+	struct sv_fs **fs = realloc(impl_of(g)->fs, (g->n_volumes + 1) * sizeof *fs);
+
+	if (!fs)
 		return sv_fail_nomem(err);
-	for (size_t i = 0; i < g->n_volumes; i++) {
+	impl_of(g)->fs = fs;
+	for (; impl_of(g)->n_fs < g->n_volumes; impl_of(g)->n_fs++)
+		fs[impl_of(g)->n_fs] = NULL;
+	for (size_t i = from; i < g->n_volumes; i++) {
 		sv_job_progress(job, "looking at the volumes", i, g->n_volumes);
 		if (sv_job_check(job, err) < 0 || look_into(g, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Looks at every volume, then at those that are made of them, and so on. */
+static int look_into_all(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
+{
+	size_t from = 0, upto = g->n_volumes;
+
+	if (look_into_new(g, 0, job, err) < 0)
+		return -1;
+	for (unsigned round = 0; round < SV_GUEST_GROUP_ROUNDS && upto > from; round++) {
+		if (sv_guest_add_groups(g, from, round, job, err) < 0)
+			return -1;
+		from = upto;
+		upto = g->n_volumes;
+		if (look_into_new(g, from, job, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -209,11 +242,12 @@ void sv_guest_close(struct sv_guest *g)
 {
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->n_volumes; i++) {
-		if (impl_of(g)->fs)
-			sv_fs_close(impl_of(g)->fs[i]);
-		volume_free(&g->volumes[i]);
-	}
+	for (size_t i = 0; i < impl_of(g)->n_fs; i++)
+		sv_fs_close(impl_of(g)->fs[i]);
+	for (size_t i = 0; i < g->n_volumes; i++)
+		sv_guest_volume_free(&g->volumes[i]);
+	for (size_t i = 0; i < SV_GUEST_GROUP_ROUNDS; i++)
+		sv_group_volumes_free(&impl_of(g)->groups[i]);
 	for (size_t i = 0; i < g->n_disks; i++) {
 		sv_table_free(&g->disks[i].table);
 		sv_dev_close(g->disks[i].dev);
@@ -237,7 +271,7 @@ int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv
 	if (volume >= g->n_volumes)
 		return sv_fail(err, SV_INTERNAL, NULL, "there is no volume %zu", volume);
 	v = &g->volumes[volume];
-	if (!impl_of(g)->fs[volume])
+	if (volume >= impl_of(g)->n_fs || !impl_of(g)->fs[volume])
 		return sv_fail(err, SV_UNSUPPORTED, sv_dev_name(v->dev),
 			"volume %s cannot be read: %s", v->id, v->problem);
 	*ret = impl_of(g)->fs[volume];

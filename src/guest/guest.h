@@ -14,10 +14,11 @@
 #define SV_GUEST_DISKS_MAX 64
 
 struct sv_guest_volume {
-	char *id;              /* "disk0p2"; "disk0" for a disk without a table */
-	size_t disk;           /* index */
-	unsigned number;       /* partition number, 0 for a whole disk */
-	uint64_t start, size;  /* bytes on its disk */
+	char *id;        /* "disk0p2"; "disk0" for a disk without a table; "vg/root", "md/0" */
+	size_t disk;     /* index; where the first of its parts lies */
+	unsigned number; /* partition number, 0 for a whole disk */
+	const char *group; /* "lvm2", "md": made of other volumes; NULL for a part of a disk */
+	uint64_t start, size;  /* bytes on its disk; start is 0 in a group */
 	struct sv_dev *dev;    /* window; owned by the guest */
 	const char *type;      /* sv_fs_probe(): "ntfs", "" unknown */
 	const char *type_name; /* of the partition, for people */
@@ -48,8 +49,8 @@ struct sv_guest_disk {
 struct sv_guest {
 	struct sv_guest_disk *disks;
 	size_t n_disks;
-	struct sv_guest_volume
-		*volumes; /* by disk, then by start; extended containers left out */
+	struct sv_guest_volume *volumes; /* by disk, then by start, extended containers left
+					  * out; then those that are made of others */
 	size_t n_volumes;
 	struct sv_guest_os os;
 	int system_volume; /* index of the volume with the operating system (Windows' C:), or -1

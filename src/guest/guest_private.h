@@ -4,15 +4,33 @@
 #define SV_GUEST_PRIVATE_H
 
 #include "guest/guest.h"
+#include "volume/group.h"
+
+/* Volumes on volumes on volumes: LVM2 on md on partitions takes two rounds. */
+#define SV_GUEST_GROUP_ROUNDS 4
 
 /* The guest as it is allocated: the public part first, then what callers must not see. */
 struct sv_guest_impl {
 	struct sv_guest pub;
 	struct sv_fs **fs; /* by volume; NULL where it is not readable */
+	size_t n_fs;
+	struct sv_group_volumes groups[SV_GUEST_GROUP_ROUNDS]; /* what owns their names */
 };
 
 /* Puts a copy of `value` in place of *text. */
 int sv_guest_set_text(char **text, const char *value, struct sv_err *err);
+
+/* Appends a volume, whose strings and device the guest owns from then on; frees them when it
+ * fails. */
+int sv_guest_append(struct sv_guest *g, struct sv_guest_volume *v, struct sv_err *err);
+void sv_guest_volume_free(struct sv_guest_volume *v); /* frees the content */
+
+/*
+ * groups.c: appends what volume managers make of the volumes from `from` on. `round` counts
+ * from 0.
+ */
+int sv_guest_add_groups(struct sv_guest *g, size_t from, unsigned round, struct sv_job *job,
+	struct sv_err *err);
 
 /*
  * windows.c: fills g->os, g->system_volume and the drive letters where one of the volumes
