@@ -71,7 +71,7 @@ static unsigned processors(void)
 
 	if (sched_getaffinity(0, sizeof set, &set) < 0)
 		return 1; /* more than 1024 of them; one always works */
-	return (unsigned)CPU_COUNT(&set);
+	return SV_MIN((unsigned)CPU_COUNT(&set), (unsigned)SV_POOL_THREADS);
 }
 
 /* Signals are the owner's: its handler sets the job's cancel flag. */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #define SV_POOL_THREADS_MAX 64
+#define SV_POOL_THREADS     16 /* the most by default: each wants memory, and a disk to feed it */
 
 struct sv_pool;
 
@@ -35,7 +36,8 @@ struct sv_work {
 	struct sv_err err;
 };
 
-/* `threads` workers; 0 stands for one per processor that this process may use. Threads that
+/* `threads` workers; 0 stands for one per processor that this process may use, at most
+ * SV_POOL_THREADS. Threads that
  * the system refuses are done without: the owner then runs the items itself in sv_pool_wait().
  */
 struct sv_pool *sv_pool_new(unsigned threads, struct sv_err *err);
