@@ -163,6 +163,12 @@ struct sv_image_driver {
 		struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
 	int (*create)(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 		struct sv_err *err);
+	/* See sv_image_write_whole(). `spec` is complete. NULL: the format has no such kinds.
+	 */
+	bool (*is_whole)(const char *subformat);
+	int (*write_whole)(struct sv_host *host, const char *path,
+		const struct sv_image_spec *spec, struct sv_dev *source, struct sv_job *job,
+		struct sv_err *err);
 
 	/* ---- derivation, see sv_image_derive(); the limits were checked ---- */
 

@@ -500,23 +500,61 @@ int sv_image_check(struct sv_host *host, const char *path, const struct sv_image
 	return driver->check(&env, real, file, faults, job, err);
 }
 
-int sv_image_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
-	struct sv_err *err)
+/* The spec of a new image in full; *ret_driver makes it. */
+static int complete_spec(const char *path, struct sv_image_spec *spec, uint64_t size,
+	const struct sv_image_driver **ret_driver, struct sv_err *err)
 {
 	const struct sv_image_driver *driver = find_driver(spec->format);
-	struct sv_image_spec own = *spec;
 
 	if (!driver)
 		return sv_fail(
 			err, SV_USAGE, path, "no image format \"%s\" is known", spec->format);
-	if (!own.size && spec->parent)
-		own.size = sv_dev_size(spec->parent->dev);
-	if (!own.size || own.size % SV_SECTOR || own.size > SV_DEV_SIZE_MAX)
+	if (!spec->size)
+		spec->size = size;
+	if (!spec->size || spec->size % SV_SECTOR || spec->size > SV_DEV_SIZE_MAX)
 		return sv_fail(err, SV_USAGE, path,
 			"a disk of %llu bytes cannot be made: the size must be a multiple of 512",
-			(unsigned long long)own.size);
+			(unsigned long long)spec->size);
+	*ret_driver = driver;
+	return 0;
+}
+
+int sv_image_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
+	struct sv_err *err)
+{
+	const struct sv_image_driver *driver;
+	struct sv_image_spec own = *spec;
+	uint64_t size = spec->parent ? sv_dev_size(spec->parent->dev) : 0;
+
+	if (complete_spec(path, &own, size, &driver, err) < 0)
+		return -1;
 	if (!driver->create)
 		return sv_fail(err, SV_UNSUPPORTED, path, "%s images are only read, not made",
 			driver->name);
 	return driver->create(host, path, &own, err);
+}
+
+bool sv_image_is_whole(const char *format, const char *subformat)
+{
+	const struct sv_image_driver *driver = find_driver(format);
+
+	return driver && driver->is_whole && driver->is_whole(subformat);
+}
+
+int sv_image_write_whole(struct sv_host *host, const char *path,
+	const struct sv_image_spec *spec, struct sv_dev *source, struct sv_job *job,
+	struct sv_err *err)
+{
+	const struct sv_image_driver *driver;
+	struct sv_image_spec own = *spec;
+
+	if (complete_spec(path, &own, sv_dev_size(source), &driver, err) < 0)
+		return -1;
+	if (!sv_image_is_whole(spec->format, spec->subformat) ||
+		own.size != sv_dev_size(source))
+		return sv_fail(err, SV_USAGE, path,
+			"a %s image of kind %s and %llu bytes is not written as a whole",
+			spec->format, spec->subformat ? spec->subformat : "(default)",
+			(unsigned long long)own.size);
+	return driver->write_whole(host, path, &own, source, job, err);
 }

@@ -127,11 +127,26 @@ struct sv_image_spec {
 	struct sv_image *parent; /* an open image to be the parent of a delta; borrowed */
 	struct sv_image *like;   /* an open image whose settings (VMDK: ddb) are taken over */
 	const char *adapter;     /* VMDK ddb.adapterType; NULL: "lsilogic", or the parent's */
+	unsigned level; /* of kinds that compress, 1 (fast) to 12 (small); 0: their default */
 };
 
 /* Makes a new empty image (and its extent files beside it), flushed; nothing is left behind
  * on failure. `path` must not exist. */
 int sv_image_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
+	struct sv_err *err);
+
+/*
+ * Kinds that are written once, from beginning to end, and are never changed (VMDK
+ * streamOptimized): sv_image_create() refuses them, sv_image_write_whole() makes them.
+ */
+bool sv_image_is_whole(const char *format, const char *subformat);
+/*
+ * Makes a new image of such a kind with everything that `source` shows, flushed; nothing is
+ * left behind on failure. The spec's size is 0 or the source's; it has no parent. Several
+ * threads read the source at once. Equal sources give equal bytes, but for the content id.
+ */
+int sv_image_write_whole(struct sv_host *host, const char *path,
+	const struct sv_image_spec *spec, struct sv_dev *source, struct sv_job *job,
 	struct sv_err *err);
 
 /*
