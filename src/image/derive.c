@@ -47,8 +47,11 @@ int sv_image_derive_cost(struct sv_image *original, enum sv_image_derive how, ui
 	if (sv_image_check_limits(original, how, size, err) < 0)
 		return -1;
 	cost = leaf->driver->metadata_cost(original, how, size);
-	for (size_t i = 0; how == SV_DERIVE_COPY && i < sv_image_links(original); i++)
-		cost += sv_image_link(original, i)->host_size;
+	for (size_t i = 0; how == SV_DERIVE_COPY && i < sv_image_links(original); i++) {
+		const struct sv_image_link *l = sv_image_link(original, i);
+
+		cost += l->compressed ? SV_MAX(l->allocated, l->host_size) : l->host_size;
+	}
 	*ret_bytes = cost;
 	return 0;
 }

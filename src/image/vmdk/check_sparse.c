@@ -6,6 +6,7 @@
  * and so finds grains that overlap each other or the tables, and space that nobody uses.
  */
 #include "image/vmdk/check.h"
+#include "image/vmdk/marker.h"
 
 #include "base/endian.h"
 
@@ -26,6 +27,7 @@ struct check {
 	uint64_t size;                 /* of the file, in sectors, cut */
 	uint64_t n_grains;
 	uint64_t errors_before;
+	uint8_t *unpacked; /* packed grains: room for one */
 	/* second walk; sectors */
 	uint64_t unit;
 	uint64_t window, window_end;
@@ -37,7 +39,8 @@ struct check {
 
 static bool table_fits(const struct check *c, uint32_t sector)
 {
-	return sector && sv_in_range(sector, SV_VMDK_GT_SECTORS, c->size);
+	return sector && sv_in_range(sector, SV_VMDK_GT_SECTORS,
+				 sv_dev_size(c->s->tables_file) / SV_SECTOR);
 }
 
 /* The table in host order; all zeros without reading where it lies in a hole of the file. */
@@ -46,12 +49,13 @@ static int read_table(const struct check *c, uint32_t sector, uint32_t entries[S
 {
 	struct sv_extent e;
 
-	if (sv_dev_extent(c->s->file, sector * SV_SECTOR, TABLE_BYTES, &e, err) < 0)
+	if (sv_dev_extent(c->s->tables_file, sector * SV_SECTOR, TABLE_BYTES, &e, err) < 0)
 		return -1;
 	*ret_empty = e.kind == SV_EXTENT_HOLE && e.length == TABLE_BYTES;
 	if (*ret_empty)
 		memset(entries, 0, TABLE_BYTES);
-	else if (sv_dev_read(c->s->file, entries, TABLE_BYTES, sector * SV_SECTOR, err) < 0)
+	else if (sv_dev_read(c->s->tables_file, entries, TABLE_BYTES, sector * SV_SECTOR, err) <
+		 0)
 		return -1;
 	for (size_t i = 0; i < SV_VMDK_GTES && !*ret_empty; i++)
 		entries[i] = sv_load_le32(&entries[i]);
@@ -63,10 +67,40 @@ static bool is_data(const struct check *c, uint32_t entry)
 	return entry && !(entry == 1 && (c->s->h.flags & SV_VMDK_FLAG_ZEROED));
 }
 
-/* Sectors that grain g has: the last may be cut by the capacity. */
+/* Do the tables lie in the file? (Not those that were put together from markers.) */
+static bool has_tables(const struct check *c)
+{
+	return c->s->tables_file == c->s->file;
+}
+
+/* Sectors that grain g has in the file: the last may be cut by the capacity. */
 static uint64_t grain_sectors(const struct check *c, uint64_t g)
 {
 	return SV_MIN(c->s->h.grain, c->s->h.capacity - g * c->s->h.grain);
+}
+
+/* The same of a packed grain; unpacks it into `out` unless that is NULL. *ret is 0 where its
+ * bytes are damaged, which is reported when it is unpacked. */
+static int packed_sectors(struct check *c, uint64_t g, uint32_t entry, uint8_t *out,
+	uint64_t *ret, struct sv_err *err)
+{
+	bool markers = c->s->h.flags & SV_VMDK_FLAG_MARKERS;
+	struct sv_err own = SV_ERR_INIT;
+	uint32_t n;
+
+	*ret = 0;
+	if (sv_vmdk_unpack(c->s, g, entry, out ? c->s->grain_bytes : 0, out, &n, &own) == 0) {
+		/* without markers nobody knows where it ends */
+		*ret = markers ? sv_div_up(SV_VMDK_GRAIN_DATA + (uint64_t)n, SV_SECTOR) : 1;
+		return 0;
+	}
+	if (own.code != SV_CORRUPT) {
+		sv_err_copy(err, &own);
+		return -1;
+	}
+	if (out)
+		sv_vmdk_fault(c->faults, c->path, own.offset, "%s", own.message);
+	return 0;
 }
 
 static bool too_many(const struct check *c)
@@ -76,26 +110,32 @@ static bool too_many(const struct check *c)
 
 /* ---- first walk ---- */
 
-static void check_entry(struct check *c, uint64_t table, unsigned i, uint32_t entry)
+static int check_entry(
+	struct check *c, uint64_t table, unsigned i, uint32_t entry, struct sv_err *err)
 {
-	uint64_t g = table * SV_VMDK_GTES + i;
+	uint64_t n, g = table * SV_VMDK_GTES + i;
 	uint64_t at = c->s->gd->entries[table] * SV_SECTOR + i * UINT64_C(4);
 
 	if (!is_data(c, entry))
-		return;
+		return 0;
 	if (g >= c->n_grains) {
 		sv_vmdk_fault(c->faults, c->path, at,
 			"a table entry beyond the capacity is %u, not 0", entry);
-		return;
+		return 0;
 	}
+	if (c->unpacked)
+		return sv_job_check(c->job, err) < 0
+			       ? -1
+			       : packed_sectors(c, g, entry, c->unpacked, &n, err);
 	if (!sv_in_range(entry, grain_sectors(c, g), c->size)) {
 		sv_vmdk_fault(c->faults, c->path, at,
 			"grain %llu is said to be at sector %u, the file has %llu sectors",
 			(unsigned long long)g, entry, (unsigned long long)c->size);
-		return;
+		return 0;
 	}
 	while (entry % c->unit)
 		c->unit /= 2;
+	return 0;
 }
 
 static int compare_copies(
@@ -148,8 +188,10 @@ static int check_table(struct check *c, uint64_t table, struct sv_err *err)
 		return 0;
 	if (read_table(c, sector, entries, &empty, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < SV_VMDK_GTES && !empty; i++)
-		check_entry(c, table, i, entries[i]);
+	for (unsigned i = 0; i < SV_VMDK_GTES && !empty; i++) {
+		if (check_entry(c, table, i, entries[i], err) < 0)
+			return -1;
+	}
 	return table_fits(c, copy) ? compare_copies(c, table, entries, err) : 0;
 }
 
@@ -233,6 +275,8 @@ static int check_metadata(struct check *c, struct sv_err *err)
 
 	if (!all)
 		return sv_fail_nomem(err);
+	if (!has_tables(c))
+		return 0;
 	list_regions(c, regions);
 	check_regions(c, regions);
 	n = collect(c, c->s->gd, all);
@@ -275,21 +319,34 @@ static bool is_marked(const struct check *c, const uint8_t *map, uint64_t sector
 	return map[u / 8] >> (u % 8) & 1;
 }
 
-static void mark_grain(struct check *c, uint64_t table, unsigned i, uint32_t entry)
+/* Can a packed grain that begins at the sector reach into the window? */
+static bool may_reach(const struct check *c, uint32_t sector)
 {
-	uint64_t g = table * SV_VMDK_GTES + i, n;
+	uint64_t most = sv_div_up(sv_vmdk_packed_max(&c->s->h), SV_SECTOR) + 1;
+
+	return sector < c->window_end && sector + most > c->window;
+}
+
+static int mark_grain(
+	struct check *c, uint64_t table, unsigned i, uint32_t entry, struct sv_err *err)
+{
+	uint64_t g = table * SV_VMDK_GTES + i, n = 0;
 
 	if (!is_data(c, entry) || g >= c->n_grains)
-		return;
-	n = grain_sectors(c, g);
+		return 0;
+	if (!c->unpacked)
+		n = grain_sectors(c, g);
+	else if (may_reach(c, entry) && packed_sectors(c, g, entry, NULL, &n, err) < 0)
+		return -1;
 	if (!sv_in_range(entry, n, c->size) || !mark(c, c->grains, entry, n))
-		return;
+		return 0;
 	/* in the window where it begins, so that it is told once */
 	if (entry >= c->window && entry < c->window_end)
 		sv_vmdk_fault(c->faults, c->path,
 			c->s->gd->entries[table] * SV_SECTOR + i * UINT64_C(4),
 			"grain %llu at sector %u overlaps another grain", (unsigned long long)g,
 			entry);
+	return 0;
 }
 
 static int mark_grains(struct check *c, struct sv_err *err)
@@ -303,8 +360,10 @@ static int mark_grains(struct check *c, struct sv_err *err)
 		if (sv_job_check(c->job, err) < 0 ||
 			read_table(c, c->s->gd->entries[t], entries, &empty, err) < 0)
 			return -1;
-		for (unsigned i = 0; i < SV_VMDK_GTES && !empty; i++)
-			mark_grain(c, t, i, entries[i]);
+		for (unsigned i = 0; i < SV_VMDK_GTES && !empty; i++) {
+			if (mark_grain(c, t, i, entries[i], err) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -334,6 +393,18 @@ static void mark_directory(struct check *c, uint64_t at, const struct sv_vmdk_di
 	}
 }
 
+/* The sectors before the tables of a stream, and what ends it. Where there are no markers they
+ * hold nothing else: the tables of what QEMU makes lie in one piece. */
+static void mark_markers(struct check *c)
+{
+	mark(c, c->used, c->s->h.gd_at - 1, 1);
+	for (uint64_t t = 0; t < c->s->n_tables; t++) {
+		if (table_fits(c, c->s->gd->entries[t]))
+			mark(c, c->used, c->s->gd->entries[t] - UINT64_C(1), 1);
+	}
+	mark(c, c->used, SV_MAX(c->size, UINT64_C(3)) - 3, 3);
+}
+
 static void mark_all_metadata(struct check *c)
 {
 	const struct sv_vmdk_header *h = &c->s->h;
@@ -341,7 +412,11 @@ static void mark_all_metadata(struct check *c)
 	mark_metadata(c, 0, 1, "the header");
 	if (h->desc_at)
 		mark_metadata(c, h->desc_at, h->desc_sectors, "the descriptor");
+	if (!has_tables(c))
+		return;
 	mark_directory(c, h->gd_at, c->s->gd, "the grain directory", "a grain table");
+	if (h->flags & SV_VMDK_FLAG_MARKERS)
+		mark_markers(c);
 	if (c->rgd)
 		mark_directory(c, h->rgd_at, c->rgd, "the redundant grain directory",
 			"a redundant grain table");
@@ -435,10 +510,17 @@ int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 		.size = sv_dev_size(s->file) / SV_SECTOR,
 		.errors_before = faults->errors,
 		.n_grains = sv_div_up(s->h.capacity, s->h.grain),
-		.unit = s->h.grain,
+		.unit = sv_vmdk_is_packed(&s->h) ? 1 : s->h.grain,
 	};
+	sv_autofree uint8_t *unpacked = NULL;
 	int rc;
 
+	if (sv_vmdk_is_packed(&s->h))
+		c.unpacked = unpacked = malloc((size_t)s->grain_bytes);
+	if (sv_vmdk_is_packed(&s->h) && !unpacked)
+		return sv_fail_nomem(err);
+	if (s->note)
+		sv_vmdk_fault(faults, path, sv_dev_size(s->file), "%s", s->note);
 	rc = load_directories(&c, err);
 	if (!rc)
 		rc = first_walk(&c, err);

@@ -113,7 +113,7 @@ static const struct sv_vmdk_desc *desc_of(struct sv_image *img)
 	return l && l->driver == &sv_vmdk_driver ? &((struct sv_vmdk *)l)->desc : NULL;
 }
 
-static int fill_ddb(
+int sv_vmdk_fill_ddb(
 	struct sv_vmdk_desc *d, const struct sv_image_spec *spec, struct sv_err *err)
 {
 	const struct sv_vmdk_desc *from = desc_of(spec->parent ? spec->parent : spec->like);
@@ -283,16 +283,27 @@ static int name_parent(struct sv_host *host, struct sv_vmdk_desc *d, const char 
 		((struct sv_vmdk *)l)->desc.cid, err);
 }
 
+int sv_vmdk_check_size(const char *path, uint64_t size, struct sv_err *err)
+{
+	if (size <= SV_VMDK_SIZE_MAX)
+		return 0;
+	return sv_fail(err, SV_UNSUPPORTED, path,
+		"a VMDK of %llu bytes is larger than VMware's largest (62 TiB)",
+		(unsigned long long)size);
+}
+
 static int check_spec(const char *path, const struct sv_image_spec *spec,
 	const struct kind *kind, struct sv_err *err)
 {
+	if (sv_vmdk_is_whole(spec->subformat))
+		return sv_fail(err, SV_USAGE, path,
+			"an empty disk of kind %s is of no use: it could not be written",
+			spec->subformat);
 	if (!kind)
 		return sv_fail(err, SV_USAGE, path, "no VMDK kind \"%s\" can be made",
 			spec->subformat);
-	if (spec->size > SV_VMDK_SIZE_MAX)
-		return sv_fail(err, SV_UNSUPPORTED, path,
-			"a VMDK of %llu bytes is larger than VMware's largest (62 TiB)",
-			(unsigned long long)spec->size);
+	if (sv_vmdk_check_size(path, spec->size, err) < 0)
+		return -1;
 	if (spec->parent && kind->type == SV_VMDK_FLAT)
 		return sv_fail(err, SV_USAGE, path, "a disk of kind %s cannot have a parent",
 			kind->name);
@@ -313,7 +324,7 @@ static int create(struct sv_host *host, const char *path, const struct sv_image_
 		sv_vmdk_init_desc(d, kind->name, err) < 0 ||
 		add_extents(d, kind, path, spec->size / SV_SECTOR, err) < 0 ||
 		(spec->parent && name_parent(host, d, path, spec->parent, err) < 0) ||
-		fill_ddb(d, spec, err) < 0)
+		sv_vmdk_fill_ddb(d, spec, err) < 0)
 		return -1;
 	if (kind->type == SV_VMDK_SPARSE && !kind->split)
 		return sv_vmdk_make_monolithic(host, path, d, made, err);

@@ -182,12 +182,19 @@ static uint64_t split_cost(uint64_t sectors)
 	       sv_vmdk_sparse_make_cost(SV_VMDK_SPLIT_SECTORS);
 }
 
+static bool is_flattened(struct sv_image *original)
+{
+	const struct sv_vmdk *v = link_of(original, 0);
+
+	return sv_image_links(original) > 1 || *v->desc.parent_hint || v->link.flatten;
+}
+
 uint64_t sv_vmdk_metadata_cost(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size)
 {
 	struct sv_vmdk *v = link_of(original, 0);
 	uint64_t sectors = size / SV_SECTOR, old = v->desc.sectors;
-	bool chain = sv_image_links(original) > 1;
+	bool chain = is_flattened(original);
 
 	if (how == SV_DERIVE_LINKED)
 		return linked_cost(original, sectors);
@@ -205,6 +212,11 @@ uint64_t sv_vmdk_metadata_cost(
 /* qemu places the tail by the capacity in the extent's header, VMware by the descriptor. */
 static int check_linkable(struct sv_vmdk *v, struct sv_err *err)
 {
+	if (v->link.flatten) {
+		sv_fail(err, SV_UNSUPPORTED, v->link.info.path,
+			"a disk of kind %s cannot have a linked one", v->desc.create_type);
+		return sv_hint(err, "make an independent copy instead: --copy");
+	}
 	for (size_t i = 0; i < v->n_parts; i++) {
 		const struct sv_vmdk_part *p = &v->parts[i];
 
@@ -253,7 +265,7 @@ static int check_copy(struct sv_image *original, uint64_t sectors, struct sv_err
 	const struct sv_vmdk_part *last = &v->parts[v->n_parts - 1];
 	const char *path = v->link.info.path;
 
-	if (sv_image_links(original) > 1 || *v->desc.parent_hint)
+	if (is_flattened(original))
 		return sv_vmdk_is_split(&v->desc)
 			       ? check_extents(
 					 sv_div_up(sectors, SV_VMDK_SPLIT_SECTORS), path, err)
@@ -271,10 +283,8 @@ static int check_copy(struct sv_image *original, uint64_t sectors, struct sv_err
 int sv_vmdk_limits(
 	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err)
 {
-	if (size > SV_VMDK_SIZE_MAX)
-		return sv_fail(err, SV_UNSUPPORTED, link_of(original, 0)->link.info.path,
-			"a VMDK of %llu bytes is larger than VMware's largest (62 TiB)",
-			(unsigned long long)size);
+	if (sv_vmdk_check_size(link_of(original, 0)->link.info.path, size, err) < 0)
+		return -1;
 	if (how != SV_DERIVE_LINKED)
 		return check_copy(original, size / SV_SECTOR, err);
 	for (size_t i = 0; i < sv_image_links(original); i++) {

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define CAPACITY_MAX (UINT64_C(1) << 53)
-#define GD_AT_END    UINT64_MAX /* streamOptimized keeps its directory in a footer */
+#define ZLIB         1 /* the one compression method there is */
 
 struct disk_header {
 	uint8_t magic[4];
@@ -39,6 +39,26 @@ static_assert(offsetof(struct disk_header, unclean) == SV_VMDK_UNCLEAN_AT, "flag
 /* A copy through a text-mode file transfer changes one of these. */
 static const uint8_t newlines[4] = {'\n', ' ', '\r', '\n'};
 
+static int check_packing(const struct disk_header *d, struct sv_err *err)
+{
+	uint32_t flags = sv_get_le32(d->flags), method = sv_get_le16(d->compression);
+	bool packed = flags & SV_VMDK_FLAG_COMPRESS, markers = flags & SV_VMDK_FLAG_MARKERS;
+
+	if (method != (packed ? ZLIB : 0))
+		return sv_fail_at(err, SV_UNSUPPORTED, NULL, AT(compression),
+			"compression method %u of %s grains is not known (expected %u)", method,
+			packed ? "compressed" : "plain", packed ? ZLIB : 0);
+	if (markers && !packed)
+		return sv_fail_at(err, SV_UNSUPPORTED, NULL, AT(flags),
+			"flags %#x: markers of grains that are not compressed are not known",
+			flags);
+	if (sv_get_le64(d->gd_at) == SV_VMDK_GD_AT_END && !markers)
+		return sv_fail_at(err, SV_CORRUPT, NULL, AT(gd_at),
+			"the grain directory is at the end of the file, but no marker tells "
+			"where");
+	return 0;
+}
+
 static int check_kind(const struct disk_header *d, struct sv_err *err)
 {
 	uint32_t version = sv_get_le32(d->version), flags = sv_get_le32(d->flags);
@@ -56,14 +76,7 @@ static int check_kind(const struct disk_header *d, struct sv_err *err)
 		return sv_hint(err, "the file was damaged by a transfer in text mode; "
 				    "copy it again in binary mode");
 	}
-	if (!(flags & (SV_VMDK_FLAG_COMPRESS | SV_VMDK_FLAG_MARKERS)) &&
-		!sv_get_le16(d->compression) && sv_get_le64(d->gd_at) != GD_AT_END)
-		return 0;
-	sv_fail_at(err, SV_UNSUPPORTED, NULL, AT(flags),
-		"it is a compressed (streamOptimized) VMDK, a format for transport");
-	return sv_hint(err,
-		"convert it first: "
-		"qemu-img convert -O vmdk -o subformat=monolithicSparse IN.vmdk OUT.vmdk");
+	return check_packing(d, err);
 }
 
 static int check_sizes(const struct sv_vmdk_header *h, uint32_t gtes, struct sv_err *err)
@@ -106,8 +119,8 @@ static int check_places(const struct sv_vmdk_header *h, uint64_t file_size, stru
 	uint64_t directory = sv_vmdk_tables(h->capacity, h->grain) * 4;
 	uint64_t desc_bytes;
 
-	if (check_place(h->gd_at, directory, file_size, AT(gd_at), "the grain directory", err) <
-		0)
+	if (h->gd_at != SV_VMDK_GD_AT_END && check_place(h->gd_at, directory, file_size,
+						     AT(gd_at), "the grain directory", err) < 0)
 		return -1;
 	if (h->rgd_at && check_place(h->rgd_at, directory, file_size, AT(rgd_at),
 				 "the redundant grain directory", err) < 0)
@@ -143,7 +156,7 @@ int sv_vmdk_header_parse(const void *bytes, size_t n, uint64_t file_size,
 		.overhead = sv_get_le64(d.overhead),
 		.unclean = d.unclean != 0,
 	};
-	if (h.flags & SV_VMDK_FLAG_REDUNDANT)
+	if ((h.flags & SV_VMDK_FLAG_REDUNDANT) && h.gd_at != SV_VMDK_GD_AT_END)
 		h.rgd_at = sv_get_le64(d.rgd_at);
 	if (check_sizes(&h, sv_get_le32(d.gtes), err) < 0 ||
 		check_places(&h, file_size, err) < 0)
@@ -154,6 +167,7 @@ int sv_vmdk_header_parse(const void *bytes, size_t n, uint64_t file_size,
 
 void sv_vmdk_header_print(const struct sv_vmdk_header *h, uint8_t ret[SV_VMDK_HEADER_SIZE])
 {
+	bool packed = sv_vmdk_is_packed(h);
 	struct disk_header d = {
 		.version = sv_put_le32(h->version),
 		.flags = sv_put_le32(h->flags),
@@ -166,6 +180,7 @@ void sv_vmdk_header_print(const struct sv_vmdk_header *h, uint8_t ret[SV_VMDK_HE
 		.gd_at = sv_put_le64(h->gd_at),
 		.overhead = sv_put_le64(h->overhead),
 		.unclean = h->unclean,
+		.compression = sv_put_le16(packed ? ZLIB : 0),
 	};
 
 	memcpy(d.magic, SV_VMDK_MAGIC, sizeof d.magic);

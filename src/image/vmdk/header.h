@@ -24,11 +24,12 @@
 /* Grain directory entries that we load: 32 MiB of them, a 256 TiB disk with 64 KiB grains. */
 #define SV_VMDK_GD_MAX         (8U * 1024 * 1024)
 
-#define SV_VMDK_FLAG_NEWLINES  0x1U     /* the newline bytes are valid */
-#define SV_VMDK_FLAG_REDUNDANT 0x2U     /* there is a second directory with its own tables */
-#define SV_VMDK_FLAG_ZEROED    0x4U     /* a table entry of 1 is a grain of zeros */
-#define SV_VMDK_FLAG_COMPRESS  0x10000U /* streamOptimized */
-#define SV_VMDK_FLAG_MARKERS   0x20000U
+#define SV_VMDK_FLAG_NEWLINES  0x1U       /* the newline bytes are valid */
+#define SV_VMDK_FLAG_REDUNDANT 0x2U       /* there is a second directory with its own tables */
+#define SV_VMDK_FLAG_ZEROED    0x4U       /* a table entry of 1 is a grain of zeros */
+#define SV_VMDK_FLAG_COMPRESS  0x10000U   /* streamOptimized: grains are zlib streams */
+#define SV_VMDK_FLAG_MARKERS   0x20000U   /* each grain, and each table, has a marker */
+#define SV_VMDK_GD_AT_END      UINT64_MAX /* the footer knows where the directory is */
 
 struct sv_vmdk_header {
 	uint32_t version; /* 1 to 3 */
@@ -37,16 +38,22 @@ struct sv_vmdk_header {
 	uint64_t grain;    /* sectors, a power of two */
 	uint64_t desc_at;  /* sector of the embedded descriptor; 0 for none */
 	uint64_t desc_sectors;
-	uint64_t rgd_at; /* sector of the redundant directory; 0 for none */
-	uint64_t gd_at;
+	uint64_t rgd_at;   /* sector of the redundant directory; 0 for none */
+	uint64_t gd_at;    /* or SV_VMDK_GD_AT_END */
 	uint64_t overhead; /* sectors before the first grain */
 	bool unclean;
 };
 
+static inline bool sv_vmdk_is_packed(const struct sv_vmdk_header *h)
+{
+	return h->flags & SV_VMDK_FLAG_COMPRESS;
+}
+
 /*
  * Reads the first SV_VMDK_HEADER_SIZE bytes of a file of `file_size` bytes. SV_CORRUPT with
- * the offset of the field; SV_UNSUPPORTED for compressed extents and unknown versions.
- * Guarantees: both directories and the descriptor lie in the file.
+ * the offset of the field; SV_UNSUPPORTED for unknown versions and compression methods.
+ * Guarantees: both directories and the descriptor lie in the file, or the directory is at the
+ * end and there are markers to find it.
  */
 int sv_vmdk_header_parse(const void *bytes, size_t n, uint64_t file_size,
 	struct sv_vmdk_header *ret, struct sv_err *err);

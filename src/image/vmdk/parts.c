@@ -185,6 +185,23 @@ int sv_vmdk_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struc
 	return 0;
 }
 
+int sv_vmdk_read(struct sv_link *l, void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	uint8_t *out = buf;
+
+	while (n) {
+		struct sv_vmdk_part *p = sv_vmdk_part_at(of(l), off);
+		size_t run = (size_t)SV_MIN(n, p->start + p->length - off);
+
+		if (sv_vmdk_packed_read(p->sparse, out, run, off - p->start, err) < 0)
+			return -1;
+		out += run;
+		off += run;
+		n -= run;
+	}
+	return 0;
+}
+
 static int write_part(struct sv_vmdk_part *p, const uint8_t *bytes, uint64_t n, uint64_t off,
 	struct sv_err *err)
 {

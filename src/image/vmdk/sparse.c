@@ -8,16 +8,48 @@
 
 #include "base/endian.h"
 #include "base/num.h"
+#include "image/vmdk/stream.h"
 
 #include <string.h>
 
+/* Of packed grains only their tables tell how many there are: 2 TiB of them are counted. */
+#define COUNTED_TABLES 65536
+
+int sv_vmdk_refuse_packed(const char *path, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, path,
+		"it is a compressed (streamOptimized) VMDK, which is only read, not written");
+	return sv_hint(err, "convert it first: qemu-img convert -O vmdk -o "
+			    "subformat=monolithicSparse IN.vmdk OUT.vmdk");
+}
+
 static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
 {
+	if (sv_vmdk_is_packed(&s->h))
+		return sv_vmdk_refuse_packed(sv_dev_name(s->file), err);
 	if (s->h.version < 3)
 		return 0;
 	sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 4,
 		"extent version 3 (changed block tracking) is only read, not written");
 	return sv_hint(err, "make an independent copy, or convert the disk with qemu-img");
+}
+
+/* Where the directory is, and what unpacking needs. */
+static int find_tables(struct sv_vmdk_sparse *s, struct sv_err *err)
+{
+	struct sv_vmdk_found found = {0};
+
+	if (s->h.gd_at == SV_VMDK_GD_AT_END &&
+		sv_vmdk_find_directory(s->file, &s->h, &found, err) < 0)
+		return -1;
+	s->note = found.note;
+	s->tables_file = found.rebuilt ? found.rebuilt : sv_dev_ref(s->file);
+	if (found.rebuilt)
+		s->h.gd_at = 0;
+	if (!sv_vmdk_is_packed(&s->h))
+		return 0;
+	s->kept = sv_vmdk_kept_new(s->grain_bytes, err);
+	return s->kept ? 0 : -1;
 }
 
 static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
@@ -33,14 +65,16 @@ static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
 	s->grain_bytes = s->h.grain * SV_SECTOR;
 	s->table_span = s->grain_bytes * SV_VMDK_GTES;
 	s->n_tables = sv_vmdk_tables(s->h.capacity, s->h.grain);
-	s->gd = sv_vmdk_directory_new(s->file, s->h.gd_at, s->n_tables, err);
+	if (writable && check_writable(s, err) < 0)
+		return -1;
+	if (find_tables(s, err) < 0)
+		return -1;
+	s->gd = sv_vmdk_directory_new(s->tables_file, s->h.gd_at, s->n_tables, err);
 	if (!s->gd)
 		return -1;
 	if (!writable)
 		return 0;
 	s->next = sv_align_up(size, s->grain_bytes);
-	if (check_writable(s, err) < 0)
-		return -1;
 	if (!s->h.rgd_at)
 		return 0;
 	s->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, err);
@@ -70,6 +104,8 @@ void sv_vmdk_sparse_close(struct sv_vmdk_sparse *s)
 {
 	if (!s)
 		return;
+	sv_vmdk_kept_free(s->kept);
+	sv_dev_close(s->tables_file);
 	sv_dev_close(s->file);
 	sv_vmdk_directory_free(s->gd);
 	sv_vmdk_directory_free(s->rgd);
@@ -106,7 +142,7 @@ static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off
 	*ret = 0;
 	if (sv_vmdk_tables_held(s->tables, s->id, table))
 		return 0;
-	if (sv_dev_extent(s->file, at, UINT64_MAX, &e, err) < 0)
+	if (sv_dev_extent(s->tables_file, at, UINT64_MAX, &e, err) < 0)
 		return -1;
 	if (e.kind != SV_EXTENT_HOLE)
 		return 0;
@@ -126,7 +162,7 @@ int sv_vmdk_sparse_check_table(
 	uint32_t sector = (redundant ? s->rgd : s->gd)->entries[table];
 	uint64_t directory = redundant ? s->h.rgd_at : s->h.gd_at;
 
-	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->file)))
+	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->tables_file)))
 		return 0;
 	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
 		directory * SV_SECTOR + table * 4,
@@ -142,7 +178,8 @@ static enum sv_run_kind kind_of(const struct sv_vmdk_sparse *s, uint32_t entry)
 	return entry == 1 && (s->h.flags & SV_VMDK_FLAG_ZEROED) ? SV_RUN_ZERO : SV_RUN_DATA;
 }
 
-/* How many of the entries continue the first: the same kind, and data without a gap. */
+/* How many of the entries continue the first: the same kind, and data without a gap (packed
+ * grains have no place to follow each other in). */
 static unsigned same_entries(
 	const struct sv_vmdk_sparse *s, const uint32_t *entries, unsigned n)
 {
@@ -150,7 +187,7 @@ static unsigned same_entries(
 	unsigned i = 1;
 
 	while (i < n && kind_of(s, entries[i]) == kind &&
-		(kind != SV_RUN_DATA || entries[i] == entries[0] + i * s->h.grain))
+		(kind != SV_RUN_DATA || s->kept || entries[i] == entries[0] + i * s->h.grain))
 		i++;
 	return i;
 }
@@ -214,13 +251,13 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 	}
 	max = SV_MIN(max, s->table_span - in_table);
 	n = (unsigned)sv_div_up(within + max, s->grain_bytes);
-	if (sv_vmdk_tables_get(s->tables, s->file, s->id, table,
+	if (sv_vmdk_tables_get(s->tables, s->tables_file, s->id, table,
 		    s->gd->entries[table] * SV_SECTOR, first, n, entries, err) < 0)
 		return -1;
 	n = same_entries(s, entries, n);
 	run.kind = kind_of(s, entries[0]);
 	run.length = SV_MIN(max, n * s->grain_bytes - within);
-	if (run.kind == SV_RUN_DATA &&
+	if (run.kind == SV_RUN_DATA && !s->kept &&
 		(place_data(s, table, first, entries[0], within, &run, err) < 0 ||
 			(holes && look_for_hole(&run, err) < 0)))
 		return -1;
@@ -228,7 +265,7 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 	return 0;
 }
 
-uint64_t sv_vmdk_sparse_allocated(const struct sv_vmdk_sparse *s)
+static uint64_t allocated_by_size(const struct sv_vmdk_sparse *s)
 {
 	uint64_t size = sv_dev_size(s->file), from = s->h.overhead * SV_SECTOR;
 	uint64_t copies = s->h.rgd_at ? 2 : 1, tables;
@@ -243,6 +280,33 @@ uint64_t sv_vmdk_sparse_allocated(const struct sv_vmdk_sparse *s)
 				   SV_SECTOR
 			 : 0;
 	size -= from;
-	size = size > tables ? size - tables : 0;
-	return SV_MIN(size, s->h.capacity * SV_SECTOR);
+	return size > tables ? size - tables : 0;
+}
+
+int sv_vmdk_sparse_allocated(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
+{
+	uint64_t grains = 0;
+	uint32_t entries[SV_VMDK_GTES];
+
+	*ret = allocated_by_size(s);
+	for (uint64_t t = 0; s->kept && t < s->n_tables; t++) {
+		if (t == COUNTED_TABLES) { /* enough was read: the rest counts as full */
+			grains += (s->n_tables - t) * SV_VMDK_GTES;
+			break;
+		}
+		if (sv_vmdk_directory_need(s->gd, t, err) < 0)
+			return -1;
+		/* of a table that is nowhere whoever reads there is told */
+		if (!s->gd->entries[t] || sv_vmdk_sparse_check_table(s, t, false, NULL) < 0)
+			continue;
+		if (sv_vmdk_tables_get(s->tables, s->tables_file, s->id, t,
+			    s->gd->entries[t] * SV_SECTOR, 0, SV_VMDK_GTES, entries, err) < 0)
+			return -1;
+		for (unsigned i = 0; i < SV_VMDK_GTES; i++)
+			grains += kind_of(s, entries[i]) == SV_RUN_DATA;
+	}
+	if (s->kept)
+		*ret = grains * s->grain_bytes;
+	*ret = SV_MIN(*ret, s->h.capacity * SV_SECTOR);
+	return 0;
 }

@@ -11,8 +11,11 @@
 #include "image/vmdk/header.h"
 #include "image/vmdk/tables.h"
 
+struct sv_vmdk_kept;
+
 struct sv_vmdk_sparse {
 	struct sv_dev *file;           /* own reference */
+	struct sv_dev *tables_file;    /* holds directory and tables: `file`, or rebuilt ones */
 	struct sv_vmdk_tables *tables; /* borrowed */
 	uint32_t id;                   /* of the extent in `tables` */
 	struct sv_vmdk_header h;
@@ -21,10 +24,12 @@ struct sv_vmdk_sparse {
 	/* Sectors of the tables, and of the redundant ones: NULL where there are none, or not
 	 * writable. */
 	struct sv_vmdk_directory *gd, *rgd;
-	uint64_t next; /* writable: where the next grain goes, bytes in the file */
-	bool dirty;    /* written since the last flush */
-	bool flagged;  /* we have set the unclean-shutdown flag */
-	bool filling;  /* the file is larger than `next` */
+	uint64_t next;             /* writable: where the next grain goes, bytes in the file */
+	bool dirty;                /* written since the last flush */
+	bool flagged;              /* we have set the unclean-shutdown flag */
+	bool filling;              /* the file is larger than `next` */
+	const char *note;          /* what a person should know of it; NULL: nothing */
+	struct sv_vmdk_kept *kept; /* packed: grains that were unpacked lately */
 	/* For filling new grains: what lies below, and where this extent begins on the guest's
 	 * disk. NULL: zeros lie below. */
 	struct sv_dev *const *below;
@@ -43,6 +48,18 @@ SV_DEFINE_CLEANUP(struct sv_vmdk_sparse, sv_vmdk_sparse_close)
 /* See sv_image_driver.map; offsets are bytes within the extent. */
 int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, bool holes,
 	struct sv_run *ret, struct sv_err *err);
+
+/* Bytes of DATA runs without a device: packed grains, unpacked. */
+int sv_vmdk_packed_read(
+	struct sv_vmdk_sparse *s, void *buf, size_t n, uint64_t off, struct sv_err *err);
+/* One packed grain that begins at sector `at` of the file: *ret_n packed bytes, and into
+ * `ret` (NULL: not unpacked) the whole grain. `guess`: bytes to read at first. */
+int sv_vmdk_unpack(struct sv_vmdk_sparse *s, uint64_t grain, uint32_t at, uint64_t guess,
+	uint8_t *ret, uint32_t *ret_n, struct sv_err *err);
+/* SV_UNSUPPORTED with the remedy: packed grains cannot be changed. */
+int sv_vmdk_refuse_packed(const char *path, struct sv_err *err);
+struct sv_vmdk_kept *sv_vmdk_kept_new(uint64_t grain_bytes, struct sv_err *err);
+void sv_vmdk_kept_free(struct sv_vmdk_kept *k); /* NULL-safe */
 
 /* Does a table that a directory names lie in the file? SV_CORRUPT at the directory's entry,
  * which was read before. */
@@ -75,8 +92,8 @@ int sv_vmdk_sparse_place(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len,
 int sv_vmdk_sparse_fill_end(struct sv_vmdk_sparse *s, struct sv_err *err);
 
 /* Guest bytes whose grains are allocated, from the size of the file: exact unless space
- * leaked. */
-uint64_t sv_vmdk_sparse_allocated(const struct sv_vmdk_sparse *s);
+ * leaked. Of packed grains it is counted by their tables. */
+int sv_vmdk_sparse_allocated(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err);
 
 /*
  * Makes an extent in the new, empty file: header, `desc` (at most desc_sectors; may be NULL),

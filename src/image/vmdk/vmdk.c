@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The VMDK driver: opens the hosted kinds ("Virtual Disk Format 5.0") and finds their parents.
- * VMFS kinds, devices and streamOptimized are refused by name.
+ * streamOptimized is read, and written as a whole (stream_write.c). VMFS kinds and devices are
+ * refused by name.
  */
 #include "image/vmdk/vmdk.h"
 
@@ -95,7 +96,7 @@ int sv_vmdk_read_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_e
 int sv_vmdk_check_type(const struct sv_vmdk_desc *d, struct sv_err *err)
 {
 	static const char *const known[] = {"monolithicSparse", "monolithicFlat",
-		"twoGbMaxExtentSparse", "twoGbMaxExtentFlat"};
+		"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized"};
 
 	for (size_t i = 0; i < d->n_pairs; i++) {
 		if (sv_starts_with(d->pairs[i].key, "encryption")) {
@@ -180,17 +181,31 @@ static int open_parts(
 
 /* ---- what is told about the link ---- */
 
+static int describe_sparse(struct sv_link *l, struct sv_vmdk_part *p, struct sv_err *err)
+{
+	struct sv_vmdk_sparse *s = p->sparse;
+	uint64_t allocated;
+
+	if (sv_vmdk_sparse_allocated(s, &allocated, err) < 0)
+		return -1;
+	l->info.allocated += SV_MIN(allocated, p->length);
+	l->info.block_size = (uint32_t)s->grain_bytes;
+	l->info.dirty |= s->h.unclean;
+	l->info.compressed |= sv_vmdk_is_packed(&s->h);
+	l->flatten |= sv_vmdk_is_packed(&s->h); /* a copy of its file could not be changed */
+	if (!s->note || l->info.note)
+		return 0;
+	l->info.note = strdup(s->note);
+	return l->info.note ? 0 : sv_fail_nomem(err);
+}
+
 static int describe_part(
 	const struct sv_link_env *env, struct sv_vmdk *v, size_t i, struct sv_err *err)
 {
-	struct sv_image_link *info = &v->link.info;
 	struct sv_vmdk_part *p = &v->parts[i];
 
-	if (p->sparse) {
-		info->block_size = (uint32_t)p->sparse->grain_bytes;
-		info->dirty |= p->sparse->h.unclean;
-		info->allocated += SV_MIN(sv_vmdk_sparse_allocated(p->sparse), p->length);
-	}
+	if (p->sparse && describe_sparse(&v->link, p, err) < 0)
+		return -1;
 	if (!p->path || (i && p[-1].path && !strcmp(p[-1].path, p->path)))
 		return 0;
 	return sv_link_add_file(&v->link, env->host, p->path, true, err);
@@ -234,7 +249,9 @@ static int vmdk_open(const struct sv_link_env *env, const char *path, struct sv_
 	if (sv_vmdk_load(path, file, env->writable, &v, err) < 0)
 		return -1;
 	v->lock = env->lock;
-	if (sv_vmdk_check_type(&v->desc, err) < 0 || open_parts(env, v, path, err) < 0 ||
+	if ((env->writable && sv_vmdk_is_whole(v->desc.create_type) &&
+		    sv_vmdk_refuse_packed(path, err) < 0) ||
+		sv_vmdk_check_type(&v->desc, err) < 0 || open_parts(env, v, path, err) < 0 ||
 		describe(env, v, path, err) < 0) {
 		sv_err_path(err, path);
 		sv_link_close(&v->link);
@@ -305,6 +322,7 @@ const struct sv_image_driver sv_vmdk_driver = {
 	.open = vmdk_open,
 	.close = sv_vmdk_close,
 	.map = sv_vmdk_map,
+	.read = sv_vmdk_read,
 	.write = sv_vmdk_write,
 	.discard = sv_vmdk_discard,
 	.flush = sv_vmdk_flush,
@@ -316,6 +334,8 @@ const struct sv_image_driver sv_vmdk_driver = {
 	.grow = sv_vmdk_grow,
 	.check = sv_vmdk_check,
 	.create = sv_vmdk_create,
+	.is_whole = sv_vmdk_is_whole,
+	.write_whole = sv_vmdk_write_whole,
 	.derive_linked = sv_vmdk_derive_linked,
 	.copy = sv_vmdk_copy,
 	.flat_subformat = sv_vmdk_flat_subformat,

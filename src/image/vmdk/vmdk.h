@@ -88,6 +88,11 @@ int sv_vmdk_make_monolithic(struct sv_host *host, const char *path,
 /* Takes over the ddb settings that describe the disk, not the file. */
 int sv_vmdk_inherit(
 	struct sv_vmdk_desc *d, const struct sv_vmdk_desc *from, struct sv_err *err);
+/* The ddb settings of a new disk: its parent's or pattern's, or the defaults. */
+int sv_vmdk_fill_ddb(
+	struct sv_vmdk_desc *d, const struct sv_image_spec *spec, struct sv_err *err);
+/* SV_UNSUPPORTED above SV_VMDK_SIZE_MAX. */
+int sv_vmdk_check_size(const char *path, uint64_t size, struct sv_err *err);
 /* A new text descriptor, flushed. */
 int sv_vmdk_make_text(struct sv_host *host, const char *path, const struct sv_vmdk_desc *d,
 	struct sv_made *made, struct sv_err *err);
@@ -115,6 +120,8 @@ char *sv_vmdk_other_name(const struct sv_vmdk_desc *d, const char *name);
 /* The functions of the driver that have their own files. */
 int sv_vmdk_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
 	struct sv_err *err);
+/* Of packed grains only. */
+int sv_vmdk_read(struct sv_link *l, void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vmdk_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vmdk_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
@@ -125,6 +132,10 @@ int sv_vmdk_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t s
 	struct sv_run *ret, struct sv_err *err);
 int sv_vmdk_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vmdk_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
+	struct sv_err *err);
+bool sv_vmdk_is_whole(const char *subformat);
+int sv_vmdk_write_whole(struct sv_host *host, const char *path,
+	const struct sv_image_spec *spec, struct sv_dev *source, struct sv_job *job,
 	struct sv_err *err);
 int sv_vmdk_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 int sv_vmdk_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,

@@ -174,10 +174,12 @@ static void grow(struct sv_vmdk_sparse *s, bool sound)
 static void run(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n)
 {
 	bool sound = check(s) == 0;
+	uint64_t allocated;
 
 	walk(s, false);
 	walk(s, true);
-	require(sv_vmdk_sparse_allocated(s) <= s->h.capacity * SV_SECTOR);
+	require(sv_vmdk_sparse_allocated(s, &allocated, NULL) == 0 &&
+		allocated <= s->h.capacity * SV_SECTOR);
 	change(s, bytes, n, sound);
 	require(!sound || check(s) == 0);
 	grow(s, sound);

@@ -376,7 +376,6 @@ static void refuses_kinds_by_name(void **state)
 		{TEXT("vmfs", "RW 1 VMFS \"f\"\n"), "vmfs"},
 		{TEXT("seSparse", "RW 1 SESPARSE \"f\"\n"), "seSparse"},
 		{TEXT("fullDevice", "RW 1 FLAT \"/dev/sda\" 0\n"), "fullDevice"},
-		{TEXT("streamOptimized", "RW 1 SPARSE \"f\"\n"), "streamOptimized"},
 		{TEXT("monolithicFlat", "RW 1 VMFSRDM \"f\"\n"), "device"},
 		{TEXT("monolithicFlat", "RW 1 VMFSSPARSE \"f\"\n"), "VMFSSPARSE"},
 		{TEXT("monolithicFlat", "NOACCESS 1 FLAT \"f\" 0\n"), "no access"},
@@ -480,9 +479,11 @@ static void refuses_bad_headers_with_the_offset_of_the_field(void **state)
 		{48, UINT64_MAX, SV_CORRUPT, 48}, /* redundant directory */
 		{56, 0, SV_CORRUPT, 56},          /* directory */
 		{56, 1 << 20, SV_CORRUPT, 56},
-		{56, UINT64_MAX, SV_UNSUPPORTED, 8}, /* at the end: streamOptimized */
+		{56, UINT64_MAX, SV_CORRUPT, 56}, /* at the end, without markers */
 		{4, UINT64_C(4) | UINT64_C(3) << 32, SV_UNSUPPORTED, 4}, /* version */
-		{4, UINT64_C(1) | UINT64_C(0x30001) << 32, SV_UNSUPPORTED, 8},
+		{4, UINT64_C(1) | UINT64_C(0x30001) << 32, SV_UNSUPPORTED,
+			77}, /* unknown packing */
+		{4, UINT64_C(1) | UINT64_C(0x20001) << 32, SV_UNSUPPORTED, 8},
 		{72, UINT64_C(0x0a0d20) << 8, SV_CORRUPT, 73}, /* newline bytes */
 	};
 	struct scratch *s = *state;
