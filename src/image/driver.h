@@ -59,21 +59,6 @@ struct sv_link_env {
 	const char *snapshot; /* NULL but for the leaf, and where the driver has_snapshots */
 };
 
-/*
- * How a new image is filled from its front to its end (fill.h): the frame asks for a place for
- * each range that is not zeros, writes the bytes there itself, many ranges at a time, and asks
- * for the tables when all is there. The files are of no use to anybody until then: nothing is
- * flushed on the way, and no order of writes is kept.
- */
-struct sv_fill_way {
-	/* Places are asked for in multiples of it (the disk's end apart): a power of two, 512
-	 * to 64 KiB. Zeros are looked for in its units. */
-	uint32_t unit;
-	/* Packed images: each unit goes through fill_pack(), which gives at most so many bytes.
-	 * 0: the bytes are stored as they are. */
-	uint32_t pack_max;
-};
-
 /* One open link. A driver embeds it as its first member. */
 struct sv_link {
 	const struct sv_image_driver *driver;
@@ -122,26 +107,26 @@ struct sv_image_driver {
 	int (*flush)(struct sv_link *l, struct sv_err *err);
 
 	/*
-	 * Filling. NULL: the frame uses write(). fill_begin() is called once, with a new image
-	 * without a parent; `data` is about how much will come, `workers` how many threads pack
-	 * at most. It refuses what the format cannot hold. The first call of write() or
-	 * discard() comes after fill_end(), if any.
+	 * Filling a new image without a parent, from its front to its end (fill.h): the frame
+	 * asks for a place for each range that is not zeros, writes the bytes there itself,
+	 * many ranges at a time, and asks for the tables when all is there. The files are of no
+	 * use to anybody until then: nothing is flushed on the way, and no order of writes is
+	 * kept. NULL: the frame uses write().
+	 *
+	 * fill_begin() is called once; about `data` bytes will come. It refuses what the format
+	 * cannot hold. Places are asked for in multiples of *ret_unit, the disk's end apart: a
+	 * power of two, 512 to 64 KiB.
 	 */
-	int (*fill_begin)(struct sv_link *l, uint64_t data, unsigned workers,
-		struct sv_fill_way *ret, struct sv_err *err);
+	int (*fill_begin)(
+		struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
 	/*
-	 * A place for guest bytes [off, off+len) which take `stored` bytes there (`len`, unless
-	 * they are packed: then len is one unit). Ranges come in the order of the disk, none
-	 * twice. A DATA run of at most len bytes, in a device that reaches that far and reads
-	 * as zeros there; the frame need not write all of it. One thread calls, while others
-	 * write what was placed before.
+	 * A place for guest bytes [off, off+len); ranges come in the order of the disk, none
+	 * twice. Gives a DATA run of at most len bytes, in a device that reaches that far and
+	 * reads as zeros there; the frame need not write all of it. One thread calls, while
+	 * others write what was placed before.
 	 */
-	int (*fill_place)(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
-		struct sv_run *ret, struct sv_err *err);
-	/* Packs one unit (less at the end of the disk). `worker` is below `workers`: an index
-	 * of scratch memory. Called by several threads. */
-	int (*fill_pack)(struct sv_link *l, unsigned worker, uint64_t off, const void *bytes,
-		size_t n, void *ret, uint32_t *ret_n, struct sv_err *err);
+	int (*fill_place)(struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret,
+		struct sv_err *err);
 	/* All is written: brings the tables into the files and cuts them to their sizes. A
 	 * flush() follows. */
 	int (*fill_end)(struct sv_link *l, struct sv_err *err);

@@ -3,7 +3,7 @@
  * The pipeline of fill.h. One thread, the owner, walks the source, gives places and waits; a
  * ring of pieces is in flight:
  *
- *	owner: next piece ──> worker: read, look for zeros, pack
+ *	owner: next piece ──> worker: read, look for zeros
  *	owner: give places, in order ──> worker: write
  *
  * Half of the ring is being read while the other half is being written. A device that takes
@@ -35,10 +35,6 @@ struct part {
 	uint64_t at;
 };
 
-struct packed {
-	uint32_t n; /* bytes; 0: the unit is zeros */
-};
-
 struct piece {
 	struct sv_work work;
 	struct fill *fill;
@@ -48,8 +44,6 @@ struct piece {
 	uint64_t read, kept; /* bytes that were read, that are not zeros */
 	uint8_t *buf;
 	bool data[UNITS_MAX]; /* units to be stored */
-	uint8_t *packed;      /* the packed units, one behind the other */
-	struct packed *units;
 	struct part parts[UNITS_MAX];
 	size_t n_parts;
 };
@@ -57,7 +51,7 @@ struct piece {
 struct fill {
 	struct sv_dev *from;
 	struct sv_link *to;
-	struct sv_fill_way way;
+	uint32_t unit;
 	bool placed; /* the driver has the functions for it */
 	struct sv_pool *pool;
 	struct piece *ring;
@@ -74,7 +68,7 @@ int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err)
 	return sv_dev_resize(file, sv_align_up(end, REACH_STEP), err);
 }
 
-/* ---- in the workers: read, look for zeros, pack ---- */
+/* ---- in the workers: read, look for zeros ---- */
 
 static int read_piece(struct piece *p, struct sv_err *err)
 {
@@ -100,12 +94,12 @@ static int read_piece(struct piece *p, struct sv_err *err)
 
 static size_t units_of(const struct piece *p)
 {
-	return (size_t)sv_div_up(p->len, p->fill->way.unit);
+	return (size_t)sv_div_up(p->len, p->fill->unit);
 }
 
 static size_t unit_bytes(const struct piece *p, size_t i)
 {
-	const size_t unit = p->fill->way.unit;
+	const size_t unit = p->fill->unit;
 
 	return SV_MIN(unit, p->len - i * unit);
 }
@@ -127,14 +121,14 @@ static void join_runs(struct piece *p)
 
 	for (size_t i = 0; i < n; i = end) {
 		end = run_end(p, i);
-		if (!p->data[i] && i && end < n && (end - i) * p->fill->way.unit < HOLE_MIN)
+		if (!p->data[i] && i && end < n && (end - i) * p->fill->unit < HOLE_MIN)
 			memset(p->data + i, true, end - i);
 	}
 }
 
 static void find_zeros(struct piece *p)
 {
-	const size_t unit = p->fill->way.unit;
+	const size_t unit = p->fill->unit;
 	size_t n = units_of(p);
 
 	for (size_t i = 0; i < n; i++)
@@ -145,31 +139,15 @@ static void find_zeros(struct piece *p)
 		p->kept += p->data[i] ? unit_bytes(p, i) : 0;
 }
 
-static int pack_units(struct piece *p, unsigned worker, struct sv_err *err)
-{
-	struct sv_link *to = p->fill->to;
-	const size_t unit = p->fill->way.unit;
-	uint8_t *out = p->packed;
-
-	for (size_t i = 0; i < units_of(p); i++) {
-		if (!p->data[i])
-			continue;
-		if (to->driver->fill_pack(to, worker, p->off + i * unit, p->buf + i * unit,
-			    unit_bytes(p, i), out, &p->units[i].n, err) < 0)
-			return -1;
-		out += p->units[i].n;
-	}
-	return 0;
-}
-
 static int run_read(struct sv_work *w, unsigned worker, struct sv_err *err)
 {
 	struct piece *p = (struct piece *)w;
 
+	(void)worker;
 	if (read_piece(p, err) < 0)
 		return -1;
 	find_zeros(p);
-	return p->fill->way.pack_max ? pack_units(p, worker, err) : 0;
+	return 0;
 }
 
 /* ---- in the workers: write ---- */
@@ -206,26 +184,6 @@ static void add_part(struct piece *p, const uint8_t *bytes, const struct sv_run 
 		p->parts[p->n_parts++] = (struct part){bytes, n, run->dev, run->host_offset};
 }
 
-static int place_packed(struct piece *p, struct sv_err *err)
-{
-	struct sv_link *to = p->fill->to;
-	const uint8_t *bytes = p->packed;
-
-	for (size_t i = 0; i < units_of(p); i++) {
-		const uint64_t off = p->off + i * p->fill->way.unit;
-		struct sv_run run;
-
-		if (!p->data[i])
-			continue;
-		if (to->driver->fill_place(
-			    to, off, unit_bytes(p, i), p->units[i].n, &run, err) < 0)
-			return -1;
-		add_part(p, bytes, &run, p->units[i].n);
-		bytes += p->units[i].n;
-	}
-	return 0;
-}
-
 /* Guest bytes [off, off+len) of a piece, none of them to be left out. */
 static int place_run(struct piece *p, size_t off, size_t len, struct sv_err *err)
 {
@@ -234,8 +192,11 @@ static int place_run(struct piece *p, size_t off, size_t len, struct sv_err *err
 	while (len) {
 		struct sv_run run;
 
-		if (to->driver->fill_place(to, p->off + off, len, len, &run, err) < 0)
+		if (to->driver->fill_place(to, p->off + off, len, &run, err) < 0)
 			return -1;
+		if (!run.length || run.length > len || p->n_parts == UNITS_MAX)
+			return sv_fail_at(err, SV_INTERNAL, to->info.path, p->off + off,
+				"a bad place from driver %s", to->driver->name);
 		add_part(p, p->buf + off, &run, (size_t)run.length);
 		off += (size_t)run.length;
 		len -= (size_t)run.length;
@@ -255,12 +216,10 @@ static int store_run(struct piece *p, size_t off, size_t len, struct sv_err *err
 
 static int place_piece(struct piece *p, struct sv_err *err)
 {
-	const size_t unit = p->fill->way.unit;
+	const size_t unit = p->fill->unit;
 	size_t end;
 
 	p->n_parts = 0;
-	if (p->fill->way.pack_max)
-		return place_packed(p, err);
 	for (size_t i = 0; i < units_of(p); i = end) {
 		size_t to;
 
@@ -336,7 +295,7 @@ static int next_piece(struct fill *f, struct piece *p, bool *ret, struct sv_err 
 	if (!*ret)
 		return 0;
 	/* what lies before it in its unit is a hole, and was not in the piece before */
-	p->off = sv_align_down(f->pos, f->way.unit);
+	p->off = sv_align_down(f->pos, f->unit);
 	f->pos = SV_MIN(sv_align_down(f->pos, PIECE) + PIECE, size);
 	p->len = (size_t)(f->pos - p->off);
 	return 0;
@@ -374,19 +333,13 @@ static int run_ring(struct fill *f, struct sv_err *err)
 
 static int make_ring(struct fill *f, struct sv_err *err)
 {
-	size_t units = PIECE / f->way.unit;
-
 	f->ring = calloc(RING, sizeof *f->ring);
 	if (!f->ring)
 		return sv_fail_nomem(err);
 	for (size_t i = 0; i < RING; i++) {
-		struct piece *p = &f->ring[i];
-
-		p->fill = f;
-		p->buf = malloc(PIECE);
-		p->packed = f->way.pack_max ? malloc(units * f->way.pack_max) : NULL;
-		p->units = f->way.pack_max ? calloc(units, sizeof *p->units) : NULL;
-		if (!p->buf || (f->way.pack_max && (!p->packed || !p->units)))
+		f->ring[i].fill = f;
+		f->ring[i].buf = malloc(PIECE);
+		if (!f->ring[i].buf)
 			return sv_fail_nomem(err);
 	}
 	return 0;
@@ -394,11 +347,8 @@ static int make_ring(struct fill *f, struct sv_err *err)
 
 static void free_ring(struct fill *f)
 {
-	for (size_t i = 0; f->ring && i < RING; i++) {
+	for (size_t i = 0; f->ring && i < RING; i++)
 		free(f->ring[i].buf);
-		free(f->ring[i].packed);
-		free(f->ring[i].units);
-	}
 	free(f->ring);
 }
 
@@ -409,15 +359,14 @@ static int begin(struct fill *f, struct sv_err *err)
 	uint32_t block = f->to->info.block_size;
 
 	f->placed = d->fill_begin != NULL;
-	f->way.unit = sv_is_pow2(block) ? (uint32_t)SV_MIN(SV_MAX(block, 4 * SV_KIB), UNIT_MAX)
-					: 4 * SV_KIB;
-	if (f->placed && d->fill_begin(f->to, f->opts->expected, sv_pool_workers(f->pool),
-				 &f->way, err) < 0)
+	f->unit = sv_is_pow2(block) ? (uint32_t)SV_MIN(SV_MAX(block, 4 * SV_KIB), UNIT_MAX)
+				    : 4 * SV_KIB;
+	if (f->placed && d->fill_begin(f->to, f->opts->expected, &f->unit, err) < 0)
 		return -1;
-	if (sv_is_pow2(f->way.unit) && f->way.unit >= UNIT_MIN && f->way.unit <= UNIT_MAX)
+	if (sv_is_pow2(f->unit) && f->unit >= UNIT_MIN && f->unit <= UNIT_MAX)
 		return 0;
 	return sv_fail(err, SV_INTERNAL, f->to->info.path, "driver %s is filled in units of %u",
-		d->name, f->way.unit);
+		d->name, f->unit);
 }
 
 static int fill(struct fill *f, struct sv_err *err)

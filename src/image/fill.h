@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Filling a new image with what a device shows, on all processors: pieces of the device are
- * read, searched for zeros and packed by workers, given their places in the order of the disk,
+ * read and searched for zeros by workers, given their places in the order of the disk,
  * and written by workers again. The result depends on the device's bytes alone, not on timing.
  * Holes are neither read nor written; zeros that are stored as data are read, not written.
  */

@@ -91,21 +91,19 @@ static int raw_flush(struct sv_link *l, struct sv_err *err)
 }
 
 /* Every place is there already. */
-static int raw_fill_begin(struct sv_link *l, uint64_t data, unsigned workers,
-	struct sv_fill_way *ret, struct sv_err *err)
+static int raw_fill_begin(
+	struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err)
 {
 	(void)l;
 	(void)data;
-	(void)workers;
 	(void)err;
-	*ret = (struct sv_fill_way){.unit = 4 * SV_KIB};
+	*ret_unit = 4 * SV_KIB;
 	return 0;
 }
 
-static int raw_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
-	struct sv_run *ret, struct sv_err *err)
+static int raw_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err)
 {
-	(void)stored;
 	(void)err;
 	*ret = (struct sv_run){len, SV_RUN_DATA, off, file_of(l)};
 	return 0;

@@ -10,32 +10,28 @@
 
 #define FLAT_UNIT (4 * SV_KIB)
 
-int sv_vmdk_fill_begin(struct sv_link *l, uint64_t data, unsigned workers,
-	struct sv_fill_way *ret, struct sv_err *err)
+int sv_vmdk_fill_begin(struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err)
 {
 	struct sv_vmdk *v = (struct sv_vmdk *)l;
-	struct sv_fill_way way = {.unit = FLAT_UNIT};
 
-	(void)workers;
+	*ret_unit = FLAT_UNIT;
 	for (size_t i = 0; i < v->n_parts; i++) {
 		struct sv_vmdk_part *p = &v->parts[i];
 
 		if (!p->sparse)
 			continue;
-		way.unit = (uint32_t)SV_MIN(p->sparse->grain_bytes, 64 * SV_KIB);
+		*ret_unit = (uint32_t)SV_MIN(p->sparse->grain_bytes, 64 * SV_KIB);
 		if (sv_vmdk_sparse_fill_begin(p->sparse, SV_MIN(data, p->length), err) < 0)
 			return -1;
 	}
-	*ret = way;
 	return 0;
 }
 
-int sv_vmdk_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
-	struct sv_run *ret, struct sv_err *err)
+int sv_vmdk_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err)
 {
 	struct sv_vmdk_part *p = sv_vmdk_part_at((struct sv_vmdk *)l, off);
 
-	(void)stored;
 	off -= p->start;
 	len = SV_MIN(len, p->length - off);
 	if (p->sparse)

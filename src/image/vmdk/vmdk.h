@@ -126,10 +126,10 @@ int sv_vmdk_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vmdk_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
 int sv_vmdk_flush(struct sv_link *l, struct sv_err *err);
-int sv_vmdk_fill_begin(struct sv_link *l, uint64_t data, unsigned workers,
-	struct sv_fill_way *ret, struct sv_err *err);
-int sv_vmdk_fill_place(struct sv_link *l, uint64_t off, uint64_t len, uint64_t stored,
-	struct sv_run *ret, struct sv_err *err);
+int sv_vmdk_fill_begin(
+	struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_vmdk_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
 int sv_vmdk_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vmdk_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
