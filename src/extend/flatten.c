@@ -298,7 +298,8 @@ static int copy_and_switch(struct flatten *f, const char *partial, struct sv_err
 	rc = make_copy(f, partial, err);
 	sv_dev_close(lock);
 	lock = NULL;
-	if (sv_partial_remove(f->host, partial, rc < 0 ? NULL : err) < 0 || rc < 0)
+	if (sv_partial_remove(f->host, partial, SV_MANIFEST_NAME, rc < 0 ? NULL : err) < 0 ||
+		rc < 0)
 		return -1;
 	return switch_config(f, err);
 }
@@ -327,7 +328,7 @@ static int run(struct flatten *f, struct sv_err *err)
 
 	if (!partial)
 		return sv_fail_nomem(err);
-	if (load(f, err) < 0 || sv_partial_remove(f->host, partial, err) < 0)
+	if (load(f, err) < 0 || sv_partial_remove(f->host, partial, SV_MANIFEST_NAME, err) < 0)
 		return -1;
 	if (strcmp(f->m->mode, "linked")) { /* only the deleting was left to do */
 		if (delete_pending(f, err) < 0)

@@ -370,13 +370,13 @@ int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_ext
 	b.manifest = calloc(1, sizeof *b.manifest);
 	if (!b.partial || !b.disks || !b.manifest) {
 		sv_fail_nomem(err);
-	} else if (sv_partial_remove(x->host, b.partial, err) == 0 &&
+	} else if (sv_partial_remove(x->host, b.partial, SV_MANIFEST_NAME, err) == 0 &&
 		   sv_partial_make(x->host, b.partial, &b.lock, err) == 0) {
 		rc = build(&b, job, err);
 		if (rc < 0) {
 			sv_dev_close(b.lock);
 			b.lock = NULL;
-			sv_partial_remove(x->host, b.partial, NULL);
+			sv_partial_remove(x->host, b.partial, SV_MANIFEST_NAME, NULL);
 		} else {
 			rc = fill_result(&b, &sv_target_volume(&x->target)->info, &r, err);
 		}

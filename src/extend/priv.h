@@ -8,6 +8,7 @@
 #include "extend/manifest.h"
 #include "extend/target.h"
 #include "fs/grow.h"
+#include "io/partial.h"
 
 struct sv_extend {
 	struct sv_host *host;
@@ -22,12 +23,9 @@ struct sv_extend {
 	struct sv_allow *allow; /* borrowed */
 };
 
-#define SV_PARTIAL_SUFFIX ".partial"
 #define SV_FLATTEN_PARTIAL                                                                     \
 	"flatten.partial" /* folder inside a result, while it is flattened                     \
 			   */
-#define SV_PARTIAL_MARK                                                                        \
-	"sharevm.partial" /* file in a .partial folder: it is ours, and locked */
 
 /* Appends a printf'ed sentence to a list of strings; -1 on SV_NOMEM. */
 __attribute__((format(printf, 4, 5))) int sv_list_add(
@@ -49,12 +47,5 @@ int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend
 /* SV_UNSUPPORTED where the machine cannot be extended in place. Fills undo_level, undo_stale.
  */
 int sv_in_place_check(struct sv_extend *x, struct sv_err *err);
-
-/* partial.c: removes a .partial folder of ours that an ended run left. SV_BUSY when another
- * run works in it, SV_EXISTS when it is not ours. 0 also when there is none. */
-int sv_partial_remove(struct sv_host *host, const char *path, struct sv_err *err);
-/* Makes the folder with its mark, and holds the mark's lock in *ret_lock. */
-int sv_partial_make(
-	struct sv_host *host, const char *path, struct sv_dev **ret_lock, struct sv_err *err);
 
 #endif

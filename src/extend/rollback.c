@@ -142,14 +142,14 @@ static int delete_folder(struct sv_host *host, const char *dir, struct sv_err *e
 	if (!partial || !flatten || !parent)
 		return sv_fail_nomem(err);
 	/* what a flatten that was cut off left */
-	if (sv_partial_remove(host, flatten, err) < 0)
+	if (sv_partial_remove(host, flatten, SV_MANIFEST_NAME, err) < 0)
 		return -1;
-	if (sv_partial_remove(host, partial, err) < 0 ||
+	if (sv_partial_remove(host, partial, SV_MANIFEST_NAME, err) < 0 ||
 		sv_host_rename(host, dir, partial, false, err) < 0 ||
 		sv_host_sync_dir(host, parent, err) < 0)
 		return -1;
 	/* the manifest in it says that it is ours */
-	if (sv_partial_remove(host, partial, err) < 0)
+	if (sv_partial_remove(host, partial, SV_MANIFEST_NAME, err) < 0)
 		return -1;
 	return sv_host_sync_dir(host, parent, err);
 }

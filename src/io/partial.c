@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The ".partial" folder in which a result is built. It is ours when it holds the mark (or a
- * manifest: the mark goes just before the folder is published), and it is in use while the
- * mark is locked. Only plain files directly in it are ever deleted.
- */
-#include "extend/priv.h"
+/* The folder in which something is made before it is published: see partial.h. */
+#include "io/partial.h"
 
 #include "base/str.h"
 
@@ -34,7 +30,7 @@ static bool has_name(char **names, size_t n, const char *name)
 static int refuse_foreign(const char *path, const char *why, struct sv_err *err)
 {
 	sv_fail(err, SV_EXISTS, path, "%s", why);
-	return sv_hint(err, "move it away, or choose another folder with --into");
+	return sv_hint(err, "move it away, or choose another name for the result");
 }
 
 /* The mark goes last: until then the folder is recognised as ours. */
@@ -73,8 +69,8 @@ static int check_plain_files(
 	return 0;
 }
 
-static int remove_listed(
-	struct sv_host *host, const char *path, char **names, size_t n, struct sv_err *err)
+static int remove_listed(struct sv_host *host, const char *path, const char *also, char **names,
+	size_t n, struct sv_err *err)
 {
 	sv_autofree char *mark = sv_path_join(path, SV_PARTIAL_MARK);
 	sv_autodev struct sv_dev *lock = NULL;
@@ -82,7 +78,7 @@ static int remove_listed(
 
 	if (!mark)
 		return sv_fail_nomem(err);
-	if (n && !marked && !has_name(names, n, SV_MANIFEST_NAME))
+	if (n && !marked && !(also && has_name(names, n, also)))
 		return refuse_foreign(
 			path, "there is a folder of that name that is not ours", err);
 	if (marked && sv_host_open(host, mark, SV_OPEN_WRITE | SV_OPEN_LOCK | SV_OPEN_NOFOLLOW,
@@ -99,7 +95,8 @@ static int remove_listed(
 	return delete_files(host, path, names, n, err);
 }
 
-int sv_partial_remove(struct sv_host *host, const char *path, struct sv_err *err)
+int sv_partial_remove(
+	struct sv_host *host, const char *path, const char *also, struct sv_err *err)
 {
 	struct sv_host_stat st;
 	char **names;
@@ -114,7 +111,7 @@ int sv_partial_remove(struct sv_host *host, const char *path, struct sv_err *err
 		return refuse_foreign(path, "there is a file of that name", err);
 	if (sv_host_list(host, path, &names, &n, err) < 0)
 		return -1;
-	rc = remove_listed(host, path, names, n, err);
+	rc = remove_listed(host, path, also, names, n, err);
 	sv_host_free_names(names, n);
 	return rc;
 }
