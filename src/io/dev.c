@@ -160,6 +160,23 @@ int sv_dev_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	return 0;
 }
 
+int sv_dev_append(struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	uint64_t end;
+
+	if (check_writable(d, 0, 0, "write", err) < 0)
+		return -1;
+	if (off < d->size || !n || !sv_add(off, n, &end) || end > SV_DEV_SIZE_MAX)
+		return sv_fail_at(err, SV_INTERNAL, d->name, off,
+			"%zu bytes cannot be appended to %llu", n, (unsigned long long)d->size);
+	if (!d->ops->append)
+		return sv_dev_resize(d, end, err) < 0 ? -1 : sv_dev_write(d, buf, n, off, err);
+	if (d->ops->append(d, buf, n, off, err) < 0)
+		return -1;
+	d->size = end;
+	return 0;
+}
+
 int sv_dev_hash(struct sv_dev *d, uint64_t off, uint64_t len, uint8_t ret[32],
 	struct sv_job *job, struct sv_err *err)
 {

@@ -57,6 +57,9 @@ struct sv_dev_ops {
 	/* The range reads as zeros afterwards; space is given back where possible. */
 	int (*discard)(struct sv_dev *d, uint64_t off, uint64_t len, struct sv_err *err);
 	int (*resize)(struct sv_dev *d, uint64_t size, struct sv_err *err);
+	/* See sv_dev_append(); NULL: a resize and a write. */
+	int (*append)(
+		struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 	/* Begins to bring written bytes to the disk without waiting for it: a hint. NULL: the
 	 * next flush will do. */
 	void (*push)(struct sv_dev *d, uint64_t off, uint64_t len);
@@ -109,6 +112,13 @@ int sv_dev_extent(struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent
 	struct sv_err *err);
 int sv_dev_discard(struct sv_dev *d, uint64_t off, uint64_t len, struct sv_err *err);
 int sv_dev_resize(struct sv_dev *d, uint64_t size, struct sv_err *err);
+/*
+ * A write at the end or beyond it, by which the device becomes off + n bytes large. A host file
+ * gets the size and the bytes in one step: nobody finds it larger without them, a power cut
+ * included where the file system writes data before the size (ext4, XFS and btrfs do).
+ */
+int sv_dev_append(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 
 /* SHA-256 of a range; holes are hashed as zeros. */
 struct sv_job;

@@ -147,6 +147,7 @@ static const struct sv_dev_ops file_ops = {
 	.extent = file_extent,
 	.discard = file_discard,
 	.resize = file_resize,
+	.append = file_pwrite,
 	.push = file_push,
 	.writes_apart = true,
 	.close = file_close,

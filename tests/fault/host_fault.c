@@ -136,6 +136,19 @@ static int fault_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	return sv_dev_resize(f->real, size, err);
 }
 
+/* The bytes live and die with the size. */
+static int fault_append(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct fault_dev *f = dev_of(d);
+
+	STEP(f->host, d->name, err, "append %s %llu+%zu", sv_path_base(d->name),
+		(unsigned long long)off, n);
+	if (fault_log_resize(f->host->log, f->node, off + n, err) < 0)
+		return -1;
+	return sv_dev_append(f->real, buf, n, off, err);
+}
+
 static int fault_flush(struct sv_dev *d, struct sv_err *err)
 {
 	struct fault_dev *f = dev_of(d);
@@ -173,6 +186,7 @@ static const struct sv_dev_ops dev_ops = {
 	.extent = fault_extent,
 	.discard = fault_discard,
 	.resize = fault_resize,
+	.append = fault_append,
 	.close = fault_dev_close,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A host that fails: the real one inside one folder, with a step counted for each call that
- * changes something (create, write, resize, discard, flush, rename, unlink, make_dir,
+ * changes something (create, write, resize, append, discard, flush, rename, unlink, make_dir,
  * remove_dir, reflink, sync_dir), numbered from 0. At a chosen step
  *
  * - that step fails once with a chosen errno and all goes on (host_fault_fail_at): a failing
@@ -11,7 +11,8 @@
  *   fails with EIO. Once all devices are closed, host_fault_settle() makes the real files what
  *   a machine could find after the cut.
  *
- * What is durable: the bytes and the size of a file once it was flushed; a name (create,
+ * What is durable: the bytes and the size of a file once it was flushed (the bytes of an append
+ * whenever its size is); a name (create,
  * rename, unlink, make_dir, remove_dir) once its folder was synced, of a rename between two
  * folders once both were. What is not durable:
  *
