@@ -181,19 +181,32 @@ static int grow_sparse(struct sv_vhd *v, uint64_t size, struct sv_err *err)
 	return 0;
 }
 
+static int put_end(struct sv_vhd *v, uint64_t at, struct sv_err *err)
+{
+	const struct sv_vhd_disk_footer *f = &v->disk_footer;
+	int rc = at < sv_dev_size(v->file) ? sv_vhd_write_footer(v, at, err)
+					   : sv_dev_append(v->file, f, sizeof *f, at, err);
+
+	return rc < 0 ? -1 : sv_dev_flush(v->file, err);
+}
+
+/* The only footer is the last thing in the file: see vhd.h. */
 static int grow_fixed(struct sv_vhd *v, uint64_t size, struct sv_err *err)
 {
-	uint64_t old = v->next;
+	struct sv_vhd_disk_footer before = v->disk_footer;
+	uint64_t old = v->next, end = old;
 
+	if (size > old) /* else there is room before the footer */
+		end = SV_MAX(size, sv_dev_size(v->file));
 	sv_vhd_footer_resize(&v->disk_footer, size);
-	if (sv_dev_resize(v->file, SV_MAX(size, old) + SV_VHD_FOOTER_SIZE, err) < 0 ||
-		sv_vhd_write_footer(v, SV_MAX(size, old), err) < 0 ||
-		sv_dev_flush(v->file, err) < 0)
+	if (put_end(v, end, err) < 0) {
+		v->disk_footer = before;
 		return -1;
+	}
+	v->next = end;
+	v->footer.size = size;
 	if (size > old && sv_dev_discard(v->file, old, SV_MIN(size - old, SV_SECTOR), err) < 0)
 		return -1;
-	v->next = SV_MAX(size, old);
-	v->footer.size = size;
 	return sv_dev_flush(v->file, err);
 }
 

@@ -10,8 +10,11 @@
  * block that nothing points to (a leak) and a broken footer at the end, which the copy at
  * byte 0 stands in for.
  *
- * A fixed image has its footer at the end only. Growing it writes the new footer, flushes,
- * then clears the old one, which would show in the guest's disk.
+ * A fixed image has its footer at the end only. Growing it appends the new one, which makes the
+ * file larger in the same step (sv_dev_append), flushes, then clears the old one. A cut leaves
+ * the old size; or the new one, perhaps with the old footer in its first new sector. On a file
+ * system that makes a file's size durable before the bytes there (none of ext4, XFS, btrfs in
+ * their usual modes) a cut could leave a file without a footer, the disk's bytes all there.
  *
  * Memory: 4 bytes a block (2 MiB) for the table, 32 KiB of sector bitmaps for an image that is
  * read and 2 MiB for the one that is written.
