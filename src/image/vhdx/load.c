@@ -76,6 +76,8 @@ static int replay(struct sv_vhdx *v, struct sv_err *err)
 		return -1;
 	v->n_replayed = found.n;
 	v->log_lost = !sv_vhdx_guid_is_nil(&v->header.log) && !found.n;
+	if (v->link.writable)
+		return sv_vhdx_settle_log(v, &found, err);
 	return found.n ? replay_to_memory(v, &found, err) : 0;
 }
 
@@ -190,6 +192,23 @@ static int check_table(const struct sv_vhdx *v, struct sv_err *err)
 		(unsigned long long)sv_dev_size(v->file));
 }
 
+/* ---- for who writes ---- */
+
+static int begin_writing(struct sv_vhdx *v, struct sv_err *err)
+{
+	uint64_t size = sv_dev_size(v->file);
+
+	if (!v->link.writable)
+		return 0;
+	if (size > SV_VHDX_FILE_MAX)
+		return sv_fail(err, SV_UNSUPPORTED, NULL,
+			"the file has %llu bytes, more than any disk of 64 TiB takes",
+			(unsigned long long)size);
+	v->next = sv_align_up(size, SV_VHDX_UNIT);
+	v->pending = sv_pagemap_new(SV_VHDX_PENDING, err);
+	return v->pending ? 0 : -1;
+}
+
 /* ---- the parent's names ---- */
 
 static int add_hint(struct sv_vhdx *v, const char *text, struct sv_err *err)
@@ -272,7 +291,8 @@ int sv_vhdx_load(struct sv_dev *file, bool writable, struct sv_vhdx **ret, struc
 	pthread_mutex_init(&v->lock, NULL);
 	if (check_identifier(v, err) < 0 || choose_header(v, err) < 0 || replay(v, err) < 0 ||
 		read_regions(v, err) < 0 || read_metadata(v, err) < 0 ||
-		check_table(v, err) < 0 || list_hints(v, err) < 0) {
+		check_table(v, err) < 0 || list_hints(v, err) < 0 ||
+		begin_writing(v, err) < 0) {
 		sv_vhdx_close(&v->link);
 		return sv_err_path(err, sv_dev_name(file));
 	}
@@ -289,6 +309,7 @@ void sv_vhdx_close(struct sv_link *l)
 	sv_vhdx_locator_free(&v->locator);
 	sv_vhdx_pages_free(v);
 	pthread_mutex_destroy(&v->lock);
+	sv_pagemap_free(v->pending);
 	sv_dev_close(v->file);
 	free(v);
 }

@@ -35,18 +35,77 @@ static int get_page(
 	return 0;
 }
 
-int sv_vhdx_page_read(struct sv_vhdx *v, uint64_t at, void *buf, size_t n, struct sv_err *err)
+/* Who writes sees what he has changed. The lock is held. */
+static const uint8_t *find_page(struct sv_vhdx *v, uint64_t page, struct sv_err *err)
 {
 	struct sv_vhdx_cached *c = NULL;
-	int rc;
+	const uint8_t *pending = v->pending ? sv_pagemap_get(v->pending, page) : NULL;
+
+	if (pending)
+		return pending;
+	return get_page(v, page, &c, err) < 0 ? NULL : c->bytes;
+}
+
+int sv_vhdx_page_read(struct sv_vhdx *v, uint64_t at, void *buf, size_t n, struct sv_err *err)
+{
+	const uint8_t *bytes;
 
 	assert(at % SV_VHDX_PAGE + n <= SV_VHDX_PAGE);
 	pthread_mutex_lock(&v->lock);
-	rc = get_page(v, at / SV_VHDX_PAGE, &c, err);
-	if (!rc)
-		memcpy(buf, c->bytes + at % SV_VHDX_PAGE, n);
+	bytes = find_page(v, at / SV_VHDX_PAGE, err);
+	if (bytes)
+		memcpy(buf, bytes + at % SV_VHDX_PAGE, n);
 	pthread_mutex_unlock(&v->lock);
-	return rc;
+	return bytes ? 0 : -1;
+}
+
+int sv_vhdx_page_write(
+	struct sv_vhdx *v, uint64_t at, const void *buf, size_t n, struct sv_err *err)
+{
+	uint64_t page = at / SV_VHDX_PAGE;
+	bool fresh;
+	uint8_t *bytes = sv_pagemap_make(v->pending, page, &fresh, err);
+
+	assert(at % SV_VHDX_PAGE + n <= SV_VHDX_PAGE);
+	if (!bytes)
+		return -1;
+	if (fresh && sv_dev_read(v->file, bytes, SV_VHDX_PAGE, page * SV_VHDX_PAGE, err) < 0) {
+		sv_pagemap_drop(v->pending, page);
+		return -1;
+	}
+	memcpy(bytes + at % SV_VHDX_PAGE, buf, n);
+	return 0;
+}
+
+int sv_vhdx_bytes_write(
+	struct sv_vhdx *v, uint64_t at, const void *buf, size_t n, struct sv_err *err)
+{
+	const uint8_t *bytes = buf;
+
+	while (n) {
+		size_t now = (size_t)SV_MIN((uint64_t)n, SV_VHDX_PAGE - at % SV_VHDX_PAGE);
+
+		if (sv_vhdx_page_write(v, at, bytes, now, err) < 0)
+			return -1;
+		at += now;
+		bytes += now;
+		n -= now;
+	}
+	return 0;
+}
+
+void sv_vhdx_pages_drop(struct sv_vhdx *v)
+{
+	for (uint64_t page = 0; sv_pagemap_next(v->pending, page, &page);)
+		sv_pagemap_drop(v->pending, page);
+}
+
+void sv_vhdx_pages_forget(struct sv_vhdx *v)
+{
+	for (size_t i = 0; i < SV_VHDX_CACHED; i++) {
+		if (v->cached[i])
+			v->cached[i]->page = UINT64_MAX;
+	}
 }
 
 void sv_vhdx_pages_free(struct sv_vhdx *v)
@@ -125,6 +184,15 @@ int sv_vhdx_bitmap_entry(
 	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(v->file), sv_vhdx_entry_at(v, index),
 		"the sector bitmap of block %llu has the state %u at byte %llu",
 		(unsigned long long)block, ret->state, (unsigned long long)ret->at);
+}
+
+int sv_vhdx_set_entry(
+	struct sv_vhdx *v, uint64_t index, struct sv_vhdx_entry e, struct sv_err *err)
+{
+	uint8_t raw[8];
+
+	sv_vhdx_entry_store(raw, e);
+	return sv_vhdx_page_write(v, sv_vhdx_entry_at(v, index), raw, sizeof raw, err);
 }
 
 struct sv_vhdx_bit sv_vhdx_bit_of(const struct sv_vhdx *v, uint64_t bitmap_at, uint64_t off)

@@ -83,26 +83,11 @@ static int describe(
 	return sv_link_add_file(&v->link, env->host, path, true, err);
 }
 
-/* Images are not changed. */
-static int refuse_change(const char *path, struct sv_err *err)
-{
-	sv_fail(err, SV_UNSUPPORTED, path, "a VHDX can be read, not changed");
-	return sv_hint(err, "convert it: qemu-img convert -O raw IN OUT.img");
-}
-
-int sv_vhdx_limits(
-	struct sv_image *original, enum sv_image_derive how, uint64_t size, struct sv_err *err)
-{
-	return refuse_change(sv_image_link(original, 0)->path, err);
-}
-
 static int vhdx_open(const struct sv_link_env *env, const char *path, struct sv_dev *file,
 	struct sv_link **ret, struct sv_err *err)
 {
 	struct sv_vhdx *v;
 
-	if (env->writable)
-		return refuse_change(path, err);
 	if (sv_vhdx_load(file, env->writable, &v, err) < 0)
 		return -1;
 	if (describe(env, v, path, err) < 0) {
@@ -294,15 +279,33 @@ static int vhdx_match_parent(
 		c->params.sector);
 }
 
+static const char *vhdx_flat_subformat(const struct sv_link *l)
+{
+	(void)l;
+	return "dynamic";
+}
+
+static const char *const subformats[] = {"dynamic", "fixed", NULL};
+
 const struct sv_image_driver sv_vhdx_driver = {
 	.name = "vhdx",
 	.extension = ".vhdx",
+	.subformats = subformats,
 	.probe = vhdx_probe,
 	.open = vhdx_open,
 	.close = sv_vhdx_close,
 	.map = sv_vhdx_map,
+	.write = sv_vhdx_write,
+	.discard = sv_vhdx_discard,
+	.flush = sv_vhdx_flush,
+	.grow = sv_vhdx_grow,
 	.parent = vhdx_parent,
 	.match_parent = vhdx_match_parent,
 	.check = sv_vhdx_check,
+	.create = sv_vhdx_create,
+	.derive_linked = sv_vhdx_derive_linked,
+	.copy = sv_vhdx_copy,
+	.flat_subformat = vhdx_flat_subformat,
+	.metadata_cost = sv_vhdx_metadata_cost,
 	.limits = sv_vhdx_limits,
 };
