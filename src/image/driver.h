@@ -74,8 +74,8 @@ struct sv_link {
 struct sv_image_driver {
 	const char *name;
 	const char *extension; /* of the files it makes: ".vmdk" */
-	/* What create() makes without a parent, the default first; ends with NULL. NULL: the
-	 * format has one kind. */
+	/* The kinds that can be made without a parent, by create() or write_whole(), the
+	 * default first; ends with NULL. NULL: the format has one kind. */
 	const char *const *subformats;
 	bool has_snapshots; /* open() knows sv_link_env.snapshot */
 
@@ -201,6 +201,10 @@ int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err);
  * array; else both are borrowed. */
 struct sv_dev *sv_chain_open(
 	struct sv_link **links, size_t n, bool owns, const char *name, struct sv_err *err);
+
+/* What the chain shows from link `first` on; the links stay the image's, which must live as
+ * long. */
+struct sv_dev *sv_image_view(struct sv_image *img, size_t first, struct sv_err *err);
 
 /* Reads both ends of a file. */
 struct sv_probe_buf {

@@ -422,6 +422,14 @@ struct sv_link *sv_image_driver_link(const struct sv_image *img, size_t i)
 	return img->links[i];
 }
 
+struct sv_dev *sv_image_view(struct sv_image *img, size_t first, struct sv_err *err)
+{
+	if (!first)
+		return sv_dev_ref(img->dev);
+	return sv_chain_open(
+		img->links + first, img->n - first, false, img->links[first]->info.path, err);
+}
+
 /* ---- what the drivers do with whole images ---- */
 
 /* How far junk may reach that nobody could see until now: to the end of the block that the old

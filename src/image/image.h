@@ -119,6 +119,13 @@ struct sv_image_format {
 };
 /* The ith known format; false behind the last. */
 bool sv_image_format(size_t i, struct sv_image_format *ret);
+/* The format to make: by its name, or where that is NULL by the ending of `path`. SV_USAGE with
+ * those that there are. */
+int sv_image_choose_format(
+	const char *path, const char *name, struct sv_image_format *ret, struct sv_err *err);
+/* One of the format's kinds; NULL: the default, "" where there is but one kind. */
+int sv_image_choose_subformat(const char *path, const struct sv_image_format *f,
+	const char *name, const char **ret, struct sv_err *err);
 
 struct sv_image_spec {
 	const char *format;      /* "raw", "vmdk" */

@@ -312,7 +312,7 @@ static int vmdk_match_parent(
 }
 
 static const char *const subformats[] = {"monolithicSparse", "monolithicFlat",
-	"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", NULL};
+	"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized", NULL};
 
 const struct sv_image_driver sv_vmdk_driver = {
 	.name = "vmdk",

@@ -94,7 +94,8 @@ static void fills_every_kind_that_can_be_made(void **state)
 			continue;
 		check_kind(s, &f, f.subformats[0], from);
 		for (size_t k = 1; f.subformats[0] && f.subformats[k]; k++)
-			check_kind(s, &f, f.subformats[k], from);
+			if (!sv_image_is_whole(f.name, f.subformats[k]))
+				check_kind(s, &f, f.subformats[k], from);
 	}
 	sv_dev_close(from);
 }
