@@ -19,6 +19,10 @@ const struct sv_cmd *const sv_commands[] = {
 	&sv_cmd_flatten,
 	&sv_cmd_image_info,
 	&sv_cmd_image_check,
+	&sv_cmd_image_map,
+	&sv_cmd_image_create,
+	&sv_cmd_image_convert,
+	&sv_cmd_image_compare,
 	&sv_cmd_help,
 	NULL,
 };
