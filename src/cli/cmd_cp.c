@@ -10,7 +10,7 @@
 
 struct args {
 	struct sv_vm_args vm;
-	bool force;
+	bool force, archive;
 };
 
 /* Where copies go: into a folder under their own names, or to one new name. */
@@ -55,7 +55,7 @@ static struct sv_sink *open_sink(
 	if (cli->global.dry_run)
 		return sv_sink_nowhere(err);
 	if (!d->tar)
-		return sv_sink_host(d->dir, a->force, err);
+		return sv_sink_host(d->dir, a->force, a->archive, err);
 	if (!cli->out.terminal)
 		return sv_sink_tar(&cli->out, &cli->job, err);
 	sv_fail(err, SV_USAGE, NULL, "a tar stream does not go to a terminal");
@@ -115,6 +115,7 @@ static void put_json(const struct sv_copy *c)
 	sv_json_ku64(&j, "bytes", c->bytes);
 	sv_json_ku64(&j, "links_left_out", c->links_left);
 	sv_json_ku64(&j, "special_left_out", c->special_left);
+	sv_json_ku64(&j, "owners_left_out", c->sink->left_out);
 	sv_json_ku64(&j, "failed", c->failed);
 	sv_doc_end(c->cli, &j);
 }
@@ -139,16 +140,22 @@ static void put_summary(const struct sv_copy *c)
 	sv_out_line(o, ", %s", sv_size_format(c->bytes, size));
 	if (c->links_left)
 		sv_job_note(&c->cli->job,
-			"%llu link%s out of the copy %s left out (-v names them; a tar stream, "
-			"DEST -, keeps them)",
+			"%llu link%s out of the copy %s left out (-v names them; --archive, or "
+			"a tar stream, keeps them)",
 			(unsigned long long)c->links_left,
 			c->links_left == 1 ? " that leads" : "s that lead",
 			c->links_left == 1 ? "was" : "were");
 	if (c->special_left)
 		sv_job_note(&c->cli->job,
-			"%llu object%s that %s no file, folder or link: left out",
+			"%llu object%s that %s no file, folder or link: left out "
+			"(--archive keeps devices)",
 			(unsigned long long)c->special_left, plural(c->special_left),
 			c->special_left == 1 ? "is" : "are");
+	if (c->sink->left_out)
+		sv_job_note(&c->cli->job,
+			"%llu owner%s or attribute%s the host did not take: left out",
+			(unsigned long long)c->sink->left_out, plural(c->sink->left_out),
+			plural(c->sink->left_out));
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
@@ -180,10 +187,20 @@ static const struct sv_example examples[] = {
 	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "a folder and all in it"},
 	{"sharevm cp Win10.vmx:C:/a.txt Win10.vmx:D:/b.txt out", "several files"},
 	{"sharevm cp Win10.vmx:C:/Users - | tar t", "as a tar stream"},
+	{"sudo sharevm cp -a debian.vmdk:/home out", "with owners and all else"},
 	{0},
 };
 
 static const struct sv_opt options[] = {
+	{SV_OPT_FLAG, "archive", 'a', .field = offsetof(struct args, archive),
+		.help = "keep owners, set-id bits, devices, all links and attributes",
+		.more = "As \\fBcp -a\\fR(1) does, and as far as the host allows it: owners and "
+			"devices are for root. Without this option the files are your own, "
+			"without set-id bits, with the attributes named \\fBuser.\\fR only, and "
+			"links that lead out of the copy are left out: what an untrusted "
+			"machine holds then does no harm. Times, permissions and second names "
+			"of one file are always kept. A tar stream always has everything; "
+			"extract it with \\fBtar --xattrs --xattrs-include='*' -xp\\fR."},
 	{SV_OPT_FLAG, "force", 'f', .field = offsetof(struct args, force),
 		.help = "replace files that exist (never folders)"},
 	SV_OPT_ALLOW_PATH(struct args),

@@ -106,18 +106,35 @@ static int put_stream(void *user, const char *name, uint64_t size)
 	return 0;
 }
 
+/* Between two fields: a script cuts at tabs. */
+static void put_gap(struct sv_out *o)
+{
+	sv_out_bytes(o, o->plain ? "\t" : "  ", o->plain ? 1 : 2);
+}
+
+static void put_owner(struct sv_out *o, const struct sv_fs_stat *st)
+{
+	if (!st->owned)
+		return;
+	sv_out_f(o, "%*u", o->plain ? 0 : 5, st->uid);
+	put_gap(o);
+	sv_out_f(o, "%*u", o->plain ? 0 : 5, st->gid);
+	put_gap(o);
+}
+
 static void put_details(struct ls *ls, const struct sv_tree_item *item, const char *link)
 {
 	struct sv_out *o = &ls->cli->out;
 	struct stream_line line = {o, item->path};
-	char mode[SV_MODE_TEXT], size[SV_SIZE_TEXT], when[SV_TIME_TEXT];
-	const char *gap = o->plain ? "" : "  ", *tab = o->plain ? "\t" : "";
+	char mode[SV_MODE_TEXT], size[SV_SIZE_COLUMN], when[SV_TIME_TEXT];
 
-	sv_out_f(o, "%s%s%*s%s%s", sv_mode_text(&item->st, mode), gap, o->plain ? 0 : 8,
-		item->st.type == SV_FS_DIR ? "-" : sv_size_format(item->st.size, size), gap,
-		sv_time_local(item->st.mtime, when));
-	sv_out_bytes(o, tab, strlen(tab));
-	sv_out_f(o, "%s", gap);
+	sv_out_f(o, "%s", sv_mode_text(&item->st, mode));
+	put_gap(o);
+	put_owner(o, &item->st);
+	sv_out_f(o, "%*s", o->plain ? 0 : 8, sv_size_column(&item->st, size));
+	put_gap(o);
+	sv_out_f(o, "%s", sv_time_local(item->st.mtime, when));
+	put_gap(o);
 	put_name(o, item->path, item->st.type);
 	if (link)
 		sv_out_f(o, " -> %s", link);
@@ -309,7 +326,7 @@ static const struct sv_example examples[] = {
 
 static const struct sv_opt options[] = {
 	{SV_OPT_FLAG, "long", 'l', .field = offsetof(struct args, details),
-		.help = "attributes, size, time, and named streams",
+		.help = "attributes or permissions, owner, size, time, named streams",
 		.more = "Attributes are \\fBr\\fRead-only, \\fBh\\fRidden, \\fBs\\fRystem, "
 			"\\fBa\\fRrchive, \\fBc\\fRompressed, \\fBe\\fRncrypted, or the "
 			"permissions of a Unix file. Times are those of this computer's zone."},

@@ -28,26 +28,48 @@ struct facts {
 	uint64_t next; /* volume offset that would continue the last fragment */
 	struct stream *streams;
 	size_t n_streams;
+	struct stream *attrs; /* extended attributes, with the bytes of their values */
+	size_t n_attrs;
 };
+
+static void free_list(struct stream *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].name);
+	free(list);
+}
 
 static void facts_free(struct facts *f)
 {
-	for (size_t i = 0; i < f->n_streams; i++)
-		free(f->streams[i].name);
-	free(f->streams);
+	free_list(f->streams, f->n_streams);
+	free_list(f->attrs, f->n_attrs);
 	free(f->link);
+}
+
+static int add_to(struct stream **list, size_t *n, const char *name, uint64_t size)
+{
+	struct stream *grown = realloc(*list, (*n + 1) * sizeof *grown);
+
+	if (!grown)
+		return -1;
+	*list = grown;
+	grown[*n] = (struct stream){strdup(name), size};
+	return grown[(*n)++].name ? 0 : -1;
 }
 
 static int add_stream(void *user, const char *name, uint64_t size)
 {
 	struct facts *f = user;
-	struct stream *grown = realloc(f->streams, (f->n_streams + 1) * sizeof *grown);
 
-	if (!grown)
-		return -1;
-	f->streams = grown;
-	grown[f->n_streams] = (struct stream){strdup(name), size};
-	return grown[f->n_streams++].name ? 0 : -1;
+	return add_to(&f->streams, &f->n_streams, name, size);
+}
+
+static int add_attr(void *user, const char *name, const void *value, size_t n)
+{
+	struct facts *f = user;
+
+	(void)value;
+	return add_to(&f->attrs, &f->n_attrs, name, n);
 }
 
 /* Neighbouring extents are one fragment; holes are none. */
@@ -74,7 +96,20 @@ static int gather(struct facts *f, const struct sv_place *at, struct sv_err *err
 		return -1;
 	if (f->st.attributes && sv_fs_streams(at->fs, at->ino, add_stream, f, err))
 		return -1;
-	return 0;
+	return sv_fs_xattrs(at->fs, at->ino, add_attr, f, err) ? -1 : 0;
+}
+
+static void put_list(struct sv_json *j, const char *key, const struct stream *list, size_t n)
+{
+	sv_json_key(j, key);
+	sv_json_array(j);
+	for (size_t i = 0; i < n; i++) {
+		sv_json_object(j);
+		sv_json_kstring(j, "name", list[i].name);
+		sv_json_ku64(j, "size", list[i].size);
+		sv_json_end_object(j);
+	}
+	sv_json_end_array(j);
 }
 
 static void put_json(struct sv_cli *cli, const struct facts *f)
@@ -93,15 +128,8 @@ static void put_json(struct sv_cli *cli, const struct facts *f)
 	sv_json_ku64(&j, "inode", st->ino);
 	sv_json_ku64(&j, "links", st->nlink);
 	sv_json_ku64(&j, "fragments", f->fragments);
-	sv_json_key(&j, "streams");
-	sv_json_array(&j);
-	for (size_t i = 0; i < f->n_streams; i++) {
-		sv_json_object(&j);
-		sv_json_kstring(&j, "name", f->streams[i].name);
-		sv_json_ku64(&j, "size", f->streams[i].size);
-		sv_json_end_object(&j);
-	}
-	sv_json_end_array(&j);
+	put_list(&j, "streams", f->streams, f->n_streams);
+	put_list(&j, "xattrs", f->attrs, f->n_attrs);
 	sv_doc_end(cli, &j);
 }
 
@@ -114,7 +142,8 @@ static void add_row(struct sv_grid *g, const char *name, const char *value)
 static void add_size(struct sv_grid *g, const struct facts *f)
 {
 	const struct sv_fs_stat *st = &f->st;
-	bool resident = st->type == SV_FS_FILE && st->size && !st->sparse && !f->fragments;
+	bool resident = st->type == SV_FS_FILE && st->size && !st->sparse && !f->fragments &&
+			!st->encrypted;
 	char size[SV_SIZE_TEXT], allocated[SV_SIZE_TEXT];
 
 	sv_grid_add(g, SV_STYLE_DIM, "size");
@@ -134,16 +163,31 @@ static void add_attributes(struct sv_grid *g, const struct sv_fs_stat *st)
 {
 	sv_autostr struct sv_str words = {0};
 
-	if (st->mode) {
+	if (st->mode || st->owned) {
 		char mode[SV_MODE_TEXT];
 
 		sv_grid_add(g, SV_STYLE_DIM, "mode");
 		sv_grid_add(
 			g, SV_STYLE_NONE, "%04o  %s", st->mode & 07777, sv_mode_text(st, mode));
+		if (!st->owned)
+			return;
+		sv_grid_add(g, SV_STYLE_DIM, "owner");
+		sv_grid_add(g, SV_STYLE_NONE, "%u:%u", st->uid, st->gid);
 		return;
 	}
 	sv_attributes_words(st->attributes, ", ", &words);
 	add_row(g, "attributes", words.data ? words.data : "none");
+}
+
+static void add_list(struct sv_grid *g, const char *what, const struct stream *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char size[SV_SIZE_TEXT];
+
+		sv_grid_add(g, SV_STYLE_DIM, "%s", what);
+		sv_grid_add(g, SV_STYLE_NONE, "%s, %s", list[i].name,
+			sv_size_format(list[i].size, size));
+	}
 }
 
 static int put_page(struct sv_cli *cli, const struct facts *f, struct sv_err *err)
@@ -155,6 +199,10 @@ static int put_page(struct sv_cli *cli, const struct facts *f, struct sv_err *er
 
 	add_row(g, "path", f->path);
 	add_row(g, "type", sv_type_word(st->type));
+	if (st->type == SV_FS_CHAR || st->type == SV_FS_BLOCK) {
+		sv_grid_add(g, SV_STYLE_DIM, "device");
+		sv_grid_add(g, SV_STYLE_NONE, "%u,%u", st->dev_major, st->dev_minor);
+	}
 	if (f->link)
 		add_row(g, "target", f->link);
 	add_size(g, f);
@@ -168,13 +216,8 @@ static int put_page(struct sv_cli *cli, const struct facts *f, struct sv_err *er
 		st->nlink == 1 ? "name" : "names");
 	sv_grid_add(g, SV_STYLE_DIM, "fragments");
 	sv_grid_add(g, SV_STYLE_NONE, "%llu", (unsigned long long)f->fragments);
-	for (size_t i = 0; i < f->n_streams; i++) {
-		char size[SV_SIZE_TEXT];
-
-		sv_grid_add(g, SV_STYLE_DIM, "stream");
-		sv_grid_add(g, SV_STYLE_NONE, "%s, %s", f->streams[i].name,
-			sv_size_format(f->streams[i].size, size));
-	}
+	add_list(g, "stream", f->streams, f->n_streams);
+	add_list(g, "attribute", f->attrs, f->n_attrs);
 	return sv_grid_print(g, &cli->out, 0, err);
 }
 

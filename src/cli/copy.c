@@ -7,6 +7,8 @@
 #include "cli/copy.h"
 
 #include "base/num.h"
+#include "base/str.h"
+#include "cli/names.h"
 #include "cli/tree.h"
 #include "fs/extract.h"
 #include "io/extract.h"
@@ -19,6 +21,9 @@ struct copying {
 	const char *what;    /* its path in the guest, for messages */
 	struct sv_job inner; /* of one file */
 	unsigned depth;      /* folders that were entered */
+	struct sv_str path;  /* of the object at hand, in the copy */
+	struct sv_names names;
+	struct sv_object o;
 };
 
 static int problem(void *user, const char *path, const struct sv_err *what, struct sv_err *err)
@@ -42,6 +47,52 @@ static int soften(struct copying *k, const struct sv_tree_item *item, const stru
 		return problem(k, item->path, what, err);
 	sv_err_copy(err, what);
 	return -1;
+}
+
+/* ---- what is kept beside the data ---- */
+
+static void forget_attrs(struct sv_object *o)
+{
+	for (size_t i = 0; i < o->n_attrs; i++) {
+		free(o->attrs[i].name);
+		free(o->attrs[i].value);
+	}
+	free(o->attrs);
+	o->attrs = NULL;
+	o->n_attrs = 0;
+}
+
+static int take_attr(void *user, const char *name, const void *value, size_t n)
+{
+	struct sv_object *o = user;
+	struct sv_extract_attr *a = realloc(o->attrs, (o->n_attrs + 1) * sizeof *a);
+
+	if (!a)
+		return SV_NOMEM;
+	o->attrs = a;
+	a += o->n_attrs++;
+	*a = (struct sv_extract_attr){strdup(name), malloc(n ? n : 1), n};
+	if (!a->name || !a->value)
+		return SV_NOMEM;
+	if (n)
+		memcpy(a->value, value, n);
+	return 0;
+}
+
+/* Attributes that cannot be read are told; the object is copied without them. */
+static int load_object(struct copying *k, const struct sv_tree_item *item, struct sv_err *err)
+{
+	struct sv_err what = SV_ERR_INIT;
+	int rc;
+
+	forget_attrs(&k->o);
+	k->o.st = item->st;
+	if (!k->c->sink->wants_attrs)
+		return 0;
+	rc = sv_fs_xattrs(item->fs, item->st.ino, take_attr, &k->o, &what);
+	if (rc > 0 || (rc < 0 && what.code == SV_NOMEM))
+		return sv_fail_nomem(err);
+	return rc < 0 ? problem(k, item->path, &what, err) : 0;
 }
 
 /* ---- a file's data: sv_fs_extract() writes to a device, and the device is the sink ---- */
@@ -126,26 +177,28 @@ static int pump(struct copying *k, const struct sv_tree_item *item, bool *ret_wh
 }
 
 static int copy_file(struct copying *k, const char *name, const struct sv_tree_item *item,
-	struct sv_err *err)
+	bool *ret_done, struct sv_err *err)
 {
 	struct sv_sink *sink = k->c->sink;
 	struct sv_err what = SV_ERR_INIT;
 	bool whole = false;
 
-	if (sink->ops->file(sink, name, &item->st, &what))
+	if (sink->ops->file(sink, name, &k->o, &what))
 		return soften(k, item, &what, err);
 	if (!sink->ops->write) { /* --dry-run: the content is not even read */
 		k->c->files++;
 		k->c->bytes += item->st.size;
+		*ret_done = true;
 		return 0;
 	}
 	if (pump(k, item, &whole, &what, err))
 		return -1;
 	if (!whole && problem(k, item->path, &what, err))
 		return -1;
-	if (sink->ops->end_file(sink, &item->st, whole, &what))
+	if (sink->ops->end_file(sink, &k->o, whole, &what))
 		return soften(k, item, &what, err);
 	k->c->files += whole;
+	*ret_done = whole;
 	return 0;
 }
 
@@ -171,7 +224,7 @@ static bool stays_inside(const char *target, unsigned depth)
 }
 
 static int copy_link(struct copying *k, const char *name, const struct sv_tree_item *item,
-	struct sv_err *err)
+	bool *ret_done, struct sv_err *err)
 {
 	struct sv_sink *sink = k->c->sink;
 	struct sv_err what = SV_ERR_INIT;
@@ -186,9 +239,47 @@ static int copy_link(struct copying *k, const char *name, const struct sv_tree_i
 				item->path, target);
 		return 0;
 	}
-	if (sink->ops->link(sink, name, target, &item->st, &what))
+	if (sink->ops->link(sink, name, target, &k->o, &what))
 		return soften(k, item, &what, err);
+	*ret_done = true;
 	return 0;
+}
+
+static int copy_node(struct copying *k, const char *name, const struct sv_tree_item *item,
+	bool *ret_done, struct sv_err *err)
+{
+	struct sv_sink *sink = k->c->sink;
+	bool kept = item->st.type == SV_FS_SOCKET ? sink->keeps_sockets : sink->keeps_devices;
+	struct sv_err what = SV_ERR_INIT;
+
+	if (!kept || item->st.type == SV_FS_OTHER) {
+		k->c->special_left++;
+		return 0;
+	}
+	if (sink->ops->node(sink, name, &k->o, &what))
+		return soften(k, item, &what, err);
+	*ret_done = true;
+	return 0;
+}
+
+/* Another name of what was copied before; *ret_done is false where it has to be copied. */
+static int copy_again(struct copying *k, const char *name, const struct sv_tree_item *item,
+	bool *ret_done, struct sv_err *err)
+{
+	const char *first = sv_names_find(&k->names, item->st.ino);
+	struct sv_err what = SV_ERR_INIT;
+
+	if (!first)
+		return 0;
+	if (k->c->sink->ops->again(k->c->sink, name, first, &k->o, &what) == 0) {
+		k->c->files += item->st.type == SV_FS_FILE;
+		*ret_done = true;
+		return 0;
+	}
+	if (what.code != SV_EXISTS)
+		return 0; /* a host that knows no second names, or too few */
+	*ret_done = true;
+	return soften(k, item, &what, err);
 }
 
 static int copy_folder(struct copying *k, const char *name, const struct sv_tree_item *item,
@@ -196,45 +287,91 @@ static int copy_folder(struct copying *k, const char *name, const struct sv_tree
 {
 	struct sv_err what = SV_ERR_INIT;
 
-	if (k->c->sink->ops->folder(k->c->sink, name, &item->st, &what))
+	if (k->c->sink->ops->folder(k->c->sink, name, &k->o, &what))
 		return soften(k, item, &what, err) ? -1 : SV_TREE_SKIP;
+	sv_str_addf(&k->path, "%s/", name);
+	if (k->path.failed)
+		return sv_fail_nomem(err);
 	k->depth++;
 	k->c->folders++;
 	return SV_TREE_ON;
 }
 
+static int copy_leaf(struct copying *k, const char *name, const struct sv_tree_item *item,
+	bool *ret_done, struct sv_err *err)
+{
+	if (item->st.type == SV_FS_FILE)
+		return copy_file(k, name, item, ret_done, err);
+	if (item->st.type == SV_FS_SYMLINK)
+		return copy_link(k, name, item, ret_done, err);
+	return copy_node(k, name, item, ret_done, err);
+}
+
+static int copy_object(struct copying *k, const char *name, const struct sv_tree_item *item,
+	struct sv_err *err)
+{
+	sv_autofree char *path = NULL;
+	bool again = false, done = false;
+
+	if (item->st.nlink < 2)
+		return copy_leaf(k, name, item, &done, err);
+	if (copy_again(k, name, item, &again, err))
+		return -1;
+	if (again)
+		return 0;
+	if (copy_leaf(k, name, item, &done, err))
+		return -1;
+	if (!done)
+		return 0;
+	path = sv_format("%s%s", k->path.data ? k->path.data : "", name);
+	if (!path)
+		return sv_fail_nomem(err);
+	return sv_names_add(&k->names, item->st.ino, path, item->st.nlink, err);
+}
+
+/* A name that is no UTF-8 keeps its bytes where the guest's names are bytes, too. */
+static char *name_of(const struct copying *k, const struct sv_tree_item *item)
+{
+	const struct sv_entry *e = item->entry;
+
+	if (!e)
+		return strdup(k->name);
+	if (e->raw && item->st.owned && !item->st.encrypted && !memchr(e->raw, 0, e->raw_len) &&
+		!memchr(e->raw, '/', e->raw_len))
+		return strndup(e->raw, e->raw_len);
+	return strdup(item->name);
+}
+
 static int enter(void *user, const struct sv_tree_item *item, struct sv_err *err)
 {
 	struct copying *k = user;
-	const char *name = item->entry ? item->name : k->name;
+	sv_autofree char *name = name_of(k, item);
 	struct sv_err what = SV_ERR_INIT;
 
+	if (!name)
+		return sv_fail_nomem(err);
 	if (sv_extract_check_name(name, &what))
 		return problem(k, item->path, &what, err) ? -1 : SV_TREE_SKIP;
-	switch (item->st.type) {
-	case SV_FS_DIR:
+	if (load_object(k, item, err))
+		return -1;
+	if (item->st.type == SV_FS_DIR)
 		return copy_folder(k, name, item, err);
-	case SV_FS_FILE:
-		return copy_file(k, name, item, err) ? -1 : SV_TREE_SKIP;
-	case SV_FS_SYMLINK:
-		return copy_link(k, name, item, err) ? -1 : SV_TREE_SKIP;
-	case SV_FS_CHAR:
-	case SV_FS_BLOCK:
-	case SV_FS_FIFO:
-	case SV_FS_SOCKET:
-	case SV_FS_OTHER:
-		break;
-	}
-	k->c->special_left++;
-	return SV_TREE_SKIP;
+	return copy_object(k, name, item, err) ? -1 : SV_TREE_SKIP;
 }
 
 static int leave(void *user, const struct sv_tree_item *item, struct sv_err *err)
 {
 	struct copying *k = user;
+	size_t n = k->path.len - 1; /* without the '/' at the end */
 
+	while (n && k->path.data[n - 1] != '/')
+		n--;
+	k->path.len = n;
+	k->path.data[n] = 0;
 	k->depth--;
-	return k->c->sink->ops->end_folder(k->c->sink, &item->st, err);
+	if (load_object(k, item, err))
+		return -1;
+	return k->c->sink->ops->end_folder(k->c->sink, &k->o, err);
 }
 
 int sv_copy_place(
@@ -243,21 +380,35 @@ int sv_copy_place(
 	static const struct sv_tree_ops ops = {
 		.enter = enter, .leave = leave, .problem = problem};
 	struct copying k = {.c = c, .name = name, .what = from->path};
+	int rc;
 
 	k.inner.progress = pass_progress;
 	k.inner.user = &k;
-	return sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
+	rc = sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
+	sv_str_free(&k.path);
+	sv_names_free(&k.names);
+	forget_attrs(&k.o);
+	return rc;
 }
 
 /* ---- counting ---- */
 
+struct counting {
+	struct sv_copy *c;
+	struct sv_names names;
+};
+
 static int count_object(void *user, const struct sv_tree_item *item, struct sv_err *err)
 {
-	struct sv_copy *c = user;
+	struct counting *k = user;
 
-	(void)err;
-	if (item->st.type == SV_FS_FILE)
-		c->total += SV_MIN(item->st.size, UINT64_MAX - c->total);
+	if (item->st.type != SV_FS_FILE ||
+		(item->st.nlink > 1 && sv_names_find(&k->names, item->st.ino)))
+		return SV_TREE_ON;
+	k->c->total += SV_MIN(item->st.size, UINT64_MAX - k->c->total);
+	if (item->st.nlink > 1 &&
+		sv_names_add(&k->names, item->st.ino, "", item->st.nlink, err) < 0)
+		return -1;
 	return SV_TREE_ON;
 }
 
@@ -276,6 +427,9 @@ int sv_copy_count(struct sv_copy *c, const struct sv_place *from, struct sv_err 
 {
 	static const struct sv_tree_ops ops = {
 		.enter = count_object, .problem = ignore_problem};
+	struct counting k = {.c = c};
+	int rc = sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
 
-	return sv_tree_walk(from->fs, from->ino, &ops, c, &c->cli->job, err);
+	sv_names_free(&k.names);
+	return rc;
 }

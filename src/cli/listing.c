@@ -158,6 +158,23 @@ static void put_attributes(struct sv_json *j, uint32_t bits)
 	sv_json_end_array(j);
 }
 
+static bool is_device(const struct sv_fs_stat *st)
+{
+	return st->type == SV_FS_CHAR || st->type == SV_FS_BLOCK;
+}
+
+const char *sv_size_column(const struct sv_fs_stat *st, char buf[SV_SIZE_COLUMN])
+{
+	char size[SV_SIZE_TEXT];
+
+	if (is_device(st))
+		snprintf(buf, SV_SIZE_COLUMN, "%u,%u", st->dev_major, st->dev_minor);
+	else
+		snprintf(buf, SV_SIZE_COLUMN, "%s",
+			st->type == SV_FS_DIR ? "-" : sv_size_format(st->size, size));
+	return buf;
+}
+
 void sv_listing_fields(struct sv_json *j, const struct sv_fs_stat *st, const char *link)
 {
 	char text[SV_TIME_TEXT];
@@ -165,11 +182,19 @@ void sv_listing_fields(struct sv_json *j, const struct sv_fs_stat *st, const cha
 	sv_json_kstring(j, "type", sv_type_word(st->type));
 	sv_json_ku64(j, "size", st->size);
 	sv_json_kstring(j, "mtime", sv_time_utc(st->mtime, text));
-	if (st->mode) {
+	if (st->mode || st->owned) {
 		snprintf(text, sizeof text, "%04o", st->mode & 07777);
 		sv_json_kstring(j, "mode", text);
 	} else {
 		put_attributes(j, st->attributes);
+	}
+	if (st->owned) {
+		sv_json_ku64(j, "uid", st->uid);
+		sv_json_ku64(j, "gid", st->gid);
+	}
+	if (is_device(st)) {
+		sv_json_ku64(j, "major", st->dev_major);
+		sv_json_ku64(j, "minor", st->dev_minor);
 	}
 	if (link)
 		sv_json_kstring(j, "target", link);

@@ -22,6 +22,10 @@ const char *sv_time_exact(struct sv_fs_time t, char buf[SV_TIME_TEXT]);
  * encrypted. */
 const char *sv_mode_text(const struct sv_fs_stat *st, char buf[SV_MODE_TEXT]);
 
+#define SV_SIZE_COLUMN 24
+/* "1.2M"; "-" of a folder; "8,1" of a device, its major and minor number. */
+const char *sv_size_column(const struct sv_fs_stat *st, char buf[SV_SIZE_COLUMN]);
+
 /* "read-only, hidden": every attribute by its name; `sep` between them. */
 void sv_attributes_words(uint32_t attributes, const char *sep, struct sv_str *out);
 

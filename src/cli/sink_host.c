@@ -2,7 +2,7 @@
 /* Copies into a folder of the host, and into nowhere: see sink.h. */
 #include "cli/sink.h"
 
-#include "io/extract.h"
+#include <sys/stat.h>
 
 struct host_sink {
 	struct sv_sink base;
@@ -16,10 +16,22 @@ void sv_sink_close(struct sv_sink *s)
 		s->ops->close(s);
 }
 
-static struct sv_extract_meta meta_of(const struct sv_fs_stat *st)
+static struct sv_extract_meta meta_of(const struct sv_object *o)
 {
+	const struct sv_fs_stat *st = &o->st;
+
 	return (struct sv_extract_meta){
-		.mtime_sec = st->mtime.sec, .mtime_nsec = st->mtime.nsec, .mode = st->mode};
+		.mtime_sec = st->mtime.sec,
+		.mtime_nsec = st->mtime.nsec,
+		.atime_sec = st->atime.sec,
+		.atime_nsec = st->atime.nsec,
+		.has_mode = st->mode || st->owned,
+		.mode = st->mode,
+		.uid = st->uid,
+		.gid = st->gid,
+		.attrs = o->attrs,
+		.n_attrs = o->n_attrs,
+	};
 }
 
 static struct host_sink *host(struct sv_sink *s)
@@ -28,23 +40,23 @@ static struct host_sink *host(struct sv_sink *s)
 }
 
 static int host_folder(
-	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	(void)st;
+	(void)o;
 	return sv_extract_enter(host(s)->x, name, err);
 }
 
-static int host_end_folder(struct sv_sink *s, const struct sv_fs_stat *st, struct sv_err *err)
+static int host_end_folder(struct sv_sink *s, const struct sv_object *o, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(st);
+	struct sv_extract_meta meta = meta_of(o);
 
 	return sv_extract_leave(host(s)->x, &meta, err);
 }
 
 static int host_file(
-	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	(void)st;
+	(void)o;
 	return sv_extract_begin(host(s)->x, name, host(s)->replace, err);
 }
 
@@ -55,27 +67,52 @@ static int host_write(
 }
 
 static int host_end_file(
-	struct sv_sink *s, const struct sv_fs_stat *st, bool whole, struct sv_err *err)
+	struct sv_sink *s, const struct sv_object *o, bool whole, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(st);
+	struct sv_extract_meta meta = meta_of(o);
 
 	if (whole)
-		return sv_extract_finish(host(s)->x, st->size, &meta, err);
+		return sv_extract_finish(host(s)->x, o->st.size, &meta, err);
 	sv_extract_drop(host(s)->x);
 	return 0;
 }
 
 static int host_link(struct sv_sink *s, const char *name, const char *target,
-	const struct sv_fs_stat *st, struct sv_err *err)
+	const struct sv_object *o, struct sv_err *err)
 {
-	(void)st;
-	return sv_extract_link(host(s)->x, name, target, host(s)->replace, err);
+	struct sv_extract_meta meta = meta_of(o);
+
+	return sv_extract_link(host(s)->x, name, target, host(s)->replace, &meta, err);
 }
 
-static int end_nothing(struct sv_sink *s, struct sv_err *err)
+static uint32_t mode_of(enum sv_fs_type type)
 {
-	(void)s;
+	return type == SV_FS_CHAR    ? S_IFCHR
+	       : type == SV_FS_BLOCK ? S_IFBLK
+	       : type == SV_FS_FIFO  ? S_IFIFO
+				     : S_IFSOCK;
+}
+
+static int host_node(
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
+{
+	struct sv_extract_meta meta = meta_of(o);
+
+	return sv_extract_node(host(s)->x, name, mode_of(o->st.type), o->st.dev_major,
+		o->st.dev_minor, host(s)->replace, &meta, err);
+}
+
+static int host_again(struct sv_sink *s, const char *name, const char *first,
+	const struct sv_object *o, struct sv_err *err)
+{
+	(void)o;
+	return sv_extract_again(host(s)->x, name, first, host(s)->replace, err);
+}
+
+static int host_end(struct sv_sink *s, struct sv_err *err)
+{
 	(void)err;
+	s->left_out = sv_extract_left_out(host(s)->x);
 	return 0;
 }
 
@@ -92,11 +129,13 @@ static const struct sv_sink_ops host_ops = {
 	.write = host_write,
 	.end_file = host_end_file,
 	.link = host_link,
-	.end = end_nothing,
+	.node = host_node,
+	.again = host_again,
+	.end = host_end,
 	.close = host_close,
 };
 
-struct sv_sink *sv_sink_host(const char *dir, bool replace, struct sv_err *err)
+struct sv_sink *sv_sink_host(const char *dir, bool replace, bool archive, struct sv_err *err)
 {
 	struct host_sink *h = calloc(1, sizeof *h);
 
@@ -104,9 +143,13 @@ struct sv_sink *sv_sink_host(const char *dir, bool replace, struct sv_err *err)
 		sv_fail_nomem(err);
 		return NULL;
 	}
-	h->base.ops = &host_ops;
+	h->base = (struct sv_sink){.ops = &host_ops,
+		.keeps_all_links = archive,
+		.keeps_devices = archive,
+		.keeps_sockets = archive,
+		.wants_attrs = true};
 	h->replace = replace;
-	if (sv_extract_open(dir, &h->x, err)) {
+	if (sv_extract_open(dir, archive, &h->x, err)) {
 		free(h);
 		return NULL;
 	}
@@ -115,26 +158,33 @@ struct sv_sink *sv_sink_host(const char *dir, bool replace, struct sv_err *err)
 
 /* ---- nowhere: what --dry-run copies to ---- */
 
-static int skip_object(
-	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+static int end_nothing(struct sv_sink *s, struct sv_err *err)
 {
 	(void)s;
-	(void)name;
-	(void)st;
 	(void)err;
 	return 0;
 }
 
-static int skip_end_folder(struct sv_sink *s, const struct sv_fs_stat *st, struct sv_err *err)
+static int skip_object(
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	return skip_object(s, "", st, err);
+	(void)s;
+	(void)name;
+	(void)o;
+	(void)err;
+	return 0;
+}
+
+static int skip_end_folder(struct sv_sink *s, const struct sv_object *o, struct sv_err *err)
+{
+	return skip_object(s, "", o, err);
 }
 
 static int skip_link(struct sv_sink *s, const char *name, const char *target,
-	const struct sv_fs_stat *st, struct sv_err *err)
+	const struct sv_object *o, struct sv_err *err)
 {
 	(void)target;
-	return skip_object(s, name, st, err);
+	return skip_object(s, name, o, err);
 }
 
 static void close_nowhere(struct sv_sink *s)
@@ -148,6 +198,8 @@ static const struct sv_sink_ops nowhere_ops = {
 	.end_folder = skip_end_folder,
 	.file = skip_object,
 	.link = skip_link,
+	.node = skip_object,
+	.again = skip_link,
 	.end = end_nothing,
 	.close = close_nowhere,
 };

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK 512u
+#define ID_MAX 07777777u /* what seven octal digits hold */
+#define BLOCK  512u
 
 struct tar_header {
 	char name[100];
@@ -53,15 +54,31 @@ static int check_out(const struct tar_sink *t, struct sv_err *err)
 }
 
 /* "LEN key=value\n", where LEN counts its own digits too. */
-static void add_record(struct sv_str *pax, const char *key, const char *value)
+static void add_bytes(
+	struct sv_str *pax, const char *prefix, const char *key, const void *value, size_t n)
 {
-	size_t rest = strlen(key) + strlen(value) + 3, digits = 1, limit = 10;
+	size_t rest = strlen(prefix) + strlen(key) + n + 3, digits = 1, limit = 10;
 
 	while (rest + digits >= limit) {
 		digits++;
 		limit *= 10;
 	}
-	sv_str_addf(pax, "%zu %s=%s\n", rest + digits, key, value);
+	sv_str_addf(pax, "%zu %s%s=", rest + digits, prefix, key);
+	sv_str_addn(pax, value, n);
+	sv_str_add(pax, "\n");
+}
+
+static void add_record(struct sv_str *pax, const char *key, const char *value)
+{
+	add_bytes(pax, "", key, value, strlen(value));
+}
+
+static void add_number(struct sv_str *pax, const char *key, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+	add_record(pax, key, text);
 }
 
 static void put_octal(char *field, size_t n, uint64_t value)
@@ -69,21 +86,33 @@ static void put_octal(char *field, size_t n, uint64_t value)
 	snprintf(field, n, "%0*llo", (int)n - 1, (unsigned long long)value);
 }
 
+/* Windows has no permissions that a tar could hold, and links have none. */
+static uint32_t mode_of(const struct sv_fs_stat *st, char type)
+{
+	if (type != '2' && (st->owned || st->mode))
+		return st->mode & (st->owned ? 07777 : 0777);
+	return type == '2' ? 0777 : type == '5' ? 0755 : 0644;
+}
+
 static void put_header(struct tar_sink *t, const char *path, char type, uint64_t size,
 	const struct sv_fs_stat *st, const char *link)
 {
-	uint32_t fallback = type == '2' ? 0777 : type == '5' ? 0755 : 0644, sum = 0;
+	uint32_t sum = 0;
 	struct tar_header h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
 	const uint8_t *p = (const uint8_t *)&h;
 
 	memcpy(h.name, path, SV_MIN(strlen(path), sizeof h.name));
 	memcpy(h.linkname, link, SV_MIN(strlen(link), sizeof h.linkname));
-	put_octal(h.mode, sizeof h.mode, st->mode && type != '2' ? st->mode & 0777 : fallback);
-	put_octal(h.uid, sizeof h.uid, 0);
-	put_octal(h.gid, sizeof h.gid, 0);
+	put_octal(h.mode, sizeof h.mode, mode_of(st, type));
+	put_octal(h.uid, sizeof h.uid, st->uid > ID_MAX ? 0 : st->uid);
+	put_octal(h.gid, sizeof h.gid, st->gid > ID_MAX ? 0 : st->gid);
 	put_octal(h.size, sizeof h.size, size >> 33 ? 0 : size);
 	put_octal(h.mtime, sizeof h.mtime,
 		st->mtime.sec > 0 && !(st->mtime.sec >> 33) ? (uint64_t)st->mtime.sec : 0);
+	if (type == '3' || type == '4') {
+		put_octal(h.devmajor, sizeof h.devmajor, st->dev_major);
+		put_octal(h.devminor, sizeof h.devminor, st->dev_minor);
+	}
 	memset(h.checksum, ' ', sizeof h.checksum);
 	for (size_t i = 0; i < sizeof h; i++)
 		sum += p[i];
@@ -122,54 +151,65 @@ static void add_text(struct sv_str *pax, const char *key, const char *value)
 		add_record(pax, key, value);
 }
 
+/* What does not fit into the header. */
+static void add_records(struct sv_str *pax, const char *path, uint64_t size,
+	const struct sv_object *o, const char *link)
+{
+	add_time(pax, o->st.mtime);
+	add_text(pax, "path", path);
+	add_text(pax, "linkpath", link);
+	if (size >> 33)
+		add_number(pax, "size", size);
+	if (o->st.uid > ID_MAX)
+		add_number(pax, "uid", o->st.uid);
+	if (o->st.gid > ID_MAX)
+		add_number(pax, "gid", o->st.gid);
+	for (size_t i = 0; i < o->n_attrs; i++)
+		add_bytes(pax, "SCHILY.xattr.", o->attrs[i].name, o->attrs[i].value,
+			o->attrs[i].n);
+}
+
 static int put_object(struct tar_sink *t, const char *path, char type, uint64_t size,
-	const struct sv_fs_stat *st, const char *link, struct sv_err *err)
+	const struct sv_object *o, const char *link, struct sv_err *err)
 {
 	sv_autostr struct sv_str pax = {0};
-	char text[24];
 
-	add_time(&pax, st->mtime);
-	add_text(&pax, "path", path);
-	add_text(&pax, "linkpath", link);
-	if (size >> 33) {
-		snprintf(text, sizeof text, "%llu", (unsigned long long)size);
-		add_record(&pax, "size", text);
-	}
+	add_records(&pax, path, size, o, link);
 	if (pax.failed)
 		return sv_fail_nomem(err);
-	put_header(t, "././@PaxHeader", 'x', pax.len, st, "");
+	put_header(t, "././@PaxHeader", 'x', pax.len, &o->st, "");
 	sv_out_bytes(t->out, pax.data, pax.len);
 	put_padding(t, pax.len);
-	put_header(t, path, type, size, st, link);
+	put_header(t, path, type, size, &o->st, link);
 	return check_out(t, err);
 }
 
 static int put_named(struct tar_sink *t, const char *name, char type, uint64_t size,
-	const struct sv_fs_stat *st, const char *link, struct sv_err *err)
+	const struct sv_object *o, const char *link, struct sv_err *err)
 {
 	sv_autofree char *path = sv_format("%s%s", t->path.data ? t->path.data : "", name);
 
 	if (!path)
 		return sv_fail_nomem(err);
-	return put_object(t, path, type, size, st, link, err);
+	return put_object(t, path, type, size, o, link, err);
 }
 
 static int tar_folder(
-	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
 	struct tar_sink *t = tar(s);
 
 	sv_str_addf(&t->path, "%s/", name);
 	if (t->path.failed)
 		return sv_fail_nomem(err);
-	return put_object(t, t->path.data, '5', 0, st, "", err);
+	return put_object(t, t->path.data, '5', 0, o, "", err);
 }
 
-static int tar_end_folder(struct sv_sink *s, const struct sv_fs_stat *st, struct sv_err *err)
+static int tar_end_folder(struct sv_sink *s, const struct sv_object *o, struct sv_err *err)
 {
 	struct tar_sink *t = tar(s);
 
-	(void)st;
+	(void)o;
 	(void)err;
 	do
 		t->path.len--; /* the '/' at the end, then the name */
@@ -179,11 +219,11 @@ static int tar_end_folder(struct sv_sink *s, const struct sv_fs_stat *st, struct
 }
 
 static int tar_file(
-	struct sv_sink *s, const char *name, const struct sv_fs_stat *st, struct sv_err *err)
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	tar(s)->size = st->size;
+	tar(s)->size = o->st.size;
 	tar(s)->done = 0;
-	return put_named(tar(s), name, '0', st->size, st, "", err);
+	return put_named(tar(s), name, '0', o->st.size, o, "", err);
 }
 
 /* A hole up to `end`. */
@@ -218,11 +258,11 @@ static int tar_write(
 
 /* The size was promised in the header: what could not be read is zeros. */
 static int tar_end_file(
-	struct sv_sink *s, const struct sv_fs_stat *st, bool whole, struct sv_err *err)
+	struct sv_sink *s, const struct sv_object *o, bool whole, struct sv_err *err)
 {
 	struct tar_sink *t = tar(s);
 
-	(void)st;
+	(void)o;
 	(void)whole;
 	if (put_zeros(t, t->size, err))
 		return -1;
@@ -231,9 +271,23 @@ static int tar_end_file(
 }
 
 static int tar_link(struct sv_sink *s, const char *name, const char *target,
-	const struct sv_fs_stat *st, struct sv_err *err)
+	const struct sv_object *o, struct sv_err *err)
 {
-	return put_named(tar(s), name, '2', 0, st, target, err);
+	return put_named(tar(s), name, '2', 0, o, target, err);
+}
+
+static int tar_node(
+	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
+{
+	char type = o->st.type == SV_FS_CHAR ? '3' : o->st.type == SV_FS_BLOCK ? '4' : '6';
+
+	return put_named(tar(s), name, type, 0, o, "", err);
+}
+
+static int tar_again(struct sv_sink *s, const char *name, const char *first,
+	const struct sv_object *o, struct sv_err *err)
+{
+	return put_named(tar(s), name, '1', 0, o, first, err);
 }
 
 static int tar_end(struct sv_sink *s, struct sv_err *err)
@@ -257,6 +311,8 @@ static const struct sv_sink_ops tar_ops = {
 	.write = tar_write,
 	.end_file = tar_end_file,
 	.link = tar_link,
+	.node = tar_node,
+	.again = tar_again,
 	.end = tar_end,
 	.close = tar_close,
 };
@@ -269,7 +325,10 @@ struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_job *job, struct sv_er
 		sv_fail_nomem(err);
 		return NULL;
 	}
-	t->base = (struct sv_sink){.ops = &tar_ops, .keeps_all_links = true};
+	t->base = (struct sv_sink){.ops = &tar_ops,
+		.keeps_all_links = true,
+		.keeps_devices = true,
+		.wants_attrs = true};
 	t->out = out;
 	t->job = job;
 	return &t->base;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Files from inside a guest, written below one folder: see extract.h. */
-#include "io/extract.h"
+#include "io/extract_private.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -11,25 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define HOLE_PAGE 4096u /* the smallest hole that host file systems keep */
 
-struct level {
-	int fd;
-	char *name;
-};
-
-struct sv_extract {
-	char *dir;           /* for messages */
-	struct level *stack; /* the folders that were entered; [0] is the first */
-	size_t depth, cap;
-	int fd;            /* the file at hand; -1 */
-	char *name, *part; /* its name now and then */
-	bool replace;
-};
-
-static int here(const struct sv_extract *x)
+int sv_extract_here(const struct sv_extract *x)
 {
 	return x->stack[x->depth - 1].fd;
 }
@@ -47,7 +34,7 @@ static char *path_here(const struct sv_extract *x, const char *name)
 	return sv_str_take(&path);
 }
 
-static int fail_here(const struct sv_extract *x, const char *name, struct sv_err *err, int sys,
+int sv_extract_fail(const struct sv_extract *x, const char *name, struct sv_err *err, int sys,
 	const char *what)
 {
 	sv_autofree char *path = path_here(x, name);
@@ -82,7 +69,7 @@ static void pop(struct sv_extract *x)
 	free(top->name);
 }
 
-int sv_extract_open(const char *dir, struct sv_extract **ret, struct sv_err *err)
+int sv_extract_open(const char *dir, bool archive, struct sv_extract **ret, struct sv_err *err)
 {
 	struct sv_extract *x = calloc(1, sizeof *x);
 	sv_autofd int fd = -1;
@@ -90,6 +77,7 @@ int sv_extract_open(const char *dir, struct sv_extract **ret, struct sv_err *err
 	if (!x)
 		return sv_fail_nomem(err);
 	x->fd = -1;
+	x->archive = archive;
 	x->dir = strdup(dir);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -131,11 +119,11 @@ int sv_extract_enter(struct sv_extract *x, const char *name, struct sv_err *err)
 
 	if (sv_extract_check_name(name, err))
 		return -1;
-	if (mkdirat(here(x), name, 0777) && errno != EEXIST)
-		return fail_here(x, name, err, errno, "cannot make the folder");
-	fd = openat(here(x), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (mkdirat(sv_extract_here(x), name, 0777) && errno != EEXIST)
+		return sv_extract_fail(x, name, err, errno, "cannot make the folder");
+	fd = openat(sv_extract_here(x), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return fail_here(x, name, err, errno == ELOOP ? ENOTDIR : errno,
+		return sv_extract_fail(x, name, err, errno == ELOOP ? ENOTDIR : errno,
 			"cannot go into the folder");
 	if (push(x, fd, name, err))
 		return -1;
@@ -143,19 +131,45 @@ int sv_extract_enter(struct sv_extract *x, const char *name, struct sv_err *err)
 	return 0;
 }
 
+/* Before the permissions, which may forbid it; of another kind, behind them. */
+static void set_attrs(
+	struct sv_extract *x, int fd, const struct sv_extract_meta *meta, bool of_user)
+{
+	for (size_t i = 0; i < meta->n_attrs; i++) {
+		const struct sv_extract_attr *a = &meta->attrs[i];
+
+		if (sv_starts_with(a->name, "user.") == of_user && (of_user || x->archive) &&
+			fsetxattr(fd, a->name, a->value, a->n, 0))
+			x->left_out++;
+	}
+}
+
+void sv_extract_times(const struct sv_extract_meta *meta, struct timespec ret[2])
+{
+	ret[0].tv_sec = (time_t)meta->atime_sec;
+	ret[0].tv_nsec = (long)(meta->atime_nsec % 1000000000);
+	ret[1].tv_sec = (time_t)meta->mtime_sec;
+	ret[1].tv_nsec = (long)(meta->mtime_nsec % 1000000000);
+}
+
+/* The owner first: it takes set-id bits and capabilities away. */
 static int set_meta(
 	struct sv_extract *x, int fd, const struct sv_extract_meta *meta, struct sv_err *err)
 {
-	struct timespec times[2] = {
-		{.tv_nsec = UTIME_OMIT},
-		{.tv_sec = (time_t)meta->mtime_sec,
-			.tv_nsec = (long)(meta->mtime_nsec % 1000000000)},
-	};
+	uint32_t bits = x->archive ? 07777 : 0777;
+	struct timespec times[2];
 
-	if (meta->mode && fchmod(fd, meta->mode & 0777))
-		return fail_here(x, x->name, err, errno, "cannot set the permissions");
+	set_attrs(x, fd, meta, true);
+	if (x->archive && meta->has_mode && fchown(fd, meta->uid, meta->gid)) {
+		x->left_out++;
+		bits = 0777; /* set-id bits were another owner's */
+	}
+	if (meta->has_mode && fchmod(fd, meta->mode & bits))
+		return sv_extract_fail(x, x->name, err, errno, "cannot set the permissions");
+	set_attrs(x, fd, meta, false);
+	sv_extract_times(meta, times);
 	if (futimens(fd, times))
-		return fail_here(x, x->name, err, errno, "cannot set the time");
+		return sv_extract_fail(x, x->name, err, errno, "cannot set the time");
 	return 0;
 }
 
@@ -166,20 +180,21 @@ int sv_extract_leave(
 
 	if (x->depth < 2)
 		return sv_fail(err, SV_INTERNAL, x->dir, "no folder to leave");
-	rc = set_meta(x, here(x), meta, err);
+	rc = set_meta(x, sv_extract_here(x), meta, err);
 	pop(x);
 	return rc;
 }
 
-static int refuse_taken(
+int sv_extract_refuse_taken(
 	struct sv_extract *x, const char *name, bool replace, struct sv_err *err)
 {
 	sv_autofree char *path = NULL;
 	struct stat st;
 
-	if (fstatat(here(x), name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0
-				       : fail_here(x, name, err, errno, "cannot look at it");
+	if (fstatat(sv_extract_here(x), name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT
+			       ? 0
+			       : sv_extract_fail(x, name, err, errno, "cannot look at it");
 	if (replace && !S_ISDIR(st.st_mode))
 		return 0;
 	path = path_here(x, name);
@@ -191,7 +206,7 @@ static int refuse_taken(
 
 int sv_extract_begin(struct sv_extract *x, const char *name, bool replace, struct sv_err *err)
 {
-	if (sv_extract_check_name(name, err) || refuse_taken(x, name, replace, err))
+	if (sv_extract_check_name(name, err) || sv_extract_refuse_taken(x, name, replace, err))
 		return -1;
 	sv_extract_drop(x);
 	x->replace = replace;
@@ -200,11 +215,11 @@ int sv_extract_begin(struct sv_extract *x, const char *name, bool replace, struc
 	x->part = sv_format(".%.200s.sharevm-part", name);
 	if (!x->name || !x->part)
 		return sv_fail_nomem(err);
-	unlinkat(here(x), x->part, 0); /* of a run that was killed */
-	x->fd = openat(
-		here(x), x->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	unlinkat(sv_extract_here(x), x->part, 0); /* of a run that was killed */
+	x->fd = openat(sv_extract_here(x), x->part,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (x->fd < 0)
-		return fail_here(x, name, err, errno, "cannot make the file");
+		return sv_extract_fail(x, name, err, errno, "cannot make the file");
 	return 0;
 }
 
@@ -217,7 +232,7 @@ static int write_all(
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return fail_here(x, x->name, err, errno, "cannot write");
+			return sv_extract_fail(x, x->name, err, errno, "cannot write");
 		p += got;
 		off += (uint64_t)got;
 		n -= (size_t)got;
@@ -265,14 +280,14 @@ int sv_extract_finish(struct sv_extract *x, uint64_t size, const struct sv_extra
 	if (ftruncate(fd, (off_t)size))
 		return errno == EFBIG
 			       ? refuse_size(x, size, err)
-			       : fail_here(x, x->name, err, errno, "cannot set the size");
-	if (set_meta(x, fd, meta, err) || refuse_taken(x, x->name, x->replace, err))
+			       : sv_extract_fail(x, x->name, err, errno, "cannot set the size");
+	if (set_meta(x, fd, meta, err) || sv_extract_refuse_taken(x, x->name, x->replace, err))
 		return -1;
-	if (renameat(here(x), x->part, here(x), x->name))
-		return fail_here(x, x->name, err, errno, "cannot give the file its name");
+	if (renameat(sv_extract_here(x), x->part, sv_extract_here(x), x->name))
+		return sv_extract_fail(x, x->name, err, errno, "cannot give the file its name");
 	x->fd = -1;
 	if (close(fd))
-		return fail_here(x, x->name, err, errno, "cannot write");
+		return sv_extract_fail(x, x->name, err, errno, "cannot write");
 	free(x->part);
 	x->part = NULL;
 	return 0;
@@ -283,21 +298,9 @@ void sv_extract_drop(struct sv_extract *x)
 	if (x->fd >= 0) {
 		close(x->fd);
 		x->fd = -1;
-		unlinkat(here(x), x->part, 0);
+		unlinkat(sv_extract_here(x), x->part, 0);
 	}
 	free(x->name);
 	free(x->part);
 	x->name = x->part = NULL;
-}
-
-int sv_extract_link(struct sv_extract *x, const char *name, const char *target, bool replace,
-	struct sv_err *err)
-{
-	if (sv_extract_check_name(name, err) || refuse_taken(x, name, replace, err))
-		return -1;
-	if (replace)
-		unlinkat(here(x), name, 0);
-	if (symlinkat(target, here(x), name))
-		return fail_here(x, name, err, errno, "cannot make the link");
-	return 0;
 }

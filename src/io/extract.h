@@ -22,15 +22,30 @@
 
 struct sv_extract;
 
-/* What is set on a finished file or folder. */
-struct sv_extract_meta {
-	int64_t mtime_sec;
-	uint32_t mtime_nsec;
-	uint32_t mode; /* permission bits; 0: the host's default. Set-id bits are never set */
+/* An extended attribute by its whole name, as setxattr(2) takes it. */
+struct sv_extract_attr {
+	char *name;
+	void *value;
+	size_t n;
 };
 
-/* `dir` exists; links on the way to it are the user's own and are followed. */
-int sv_extract_open(const char *dir, struct sv_extract **ret, struct sv_err *err);
+/* What is set on a finished file or folder. */
+struct sv_extract_meta {
+	int64_t mtime_sec, atime_sec;
+	uint32_t mtime_nsec, atime_nsec;
+	bool has_mode; /* else the host's default */
+	uint32_t mode; /* permission bits */
+	uint32_t uid, gid;
+	const struct sv_extract_attr *attrs;
+	size_t n_attrs;
+};
+
+/*
+ * `dir` exists; links on the way to it are the user's own and are followed. With `archive`
+ * owners, set-id bits and attributes of every kind are set, as cp -a does; without it the files
+ * are the caller's own, never with set-id bits, and only attributes named "user." are kept.
+ */
+int sv_extract_open(const char *dir, bool archive, struct sv_extract **ret, struct sv_err *err);
 void sv_extract_close(struct sv_extract *x); /* drops an unfinished file; NULL-safe */
 SV_DEFINE_CLEANUP(struct sv_extract, sv_extract_close)
 
@@ -56,6 +71,19 @@ void sv_extract_drop(struct sv_extract *x); /* the file that was begun */
 
 /* A symbolic link, never followed here. The caller decides which targets are harmless. */
 int sv_extract_link(struct sv_extract *x, const char *name, const char *target, bool replace,
+	const struct sv_extract_meta *meta, struct sv_err *err);
+
+/* A device, pipe or socket; `type` as in st_mode. SV_PERMISSION where the host lets only root.
+ */
+int sv_extract_node(struct sv_extract *x, const char *name, uint32_t type, uint32_t major,
+	uint32_t minor, bool replace, const struct sv_extract_meta *meta, struct sv_err *err);
+
+/* One more name for what was made before at `first`, a path from the first folder. Links are
+ * not followed on the way there. */
+int sv_extract_again(struct sv_extract *x, const char *name, const char *first, bool replace,
 	struct sv_err *err);
+
+/* How many owners and attributes the host did not take. */
+uint64_t sv_extract_left_out(const struct sv_extract *x);
 
 #endif

@@ -64,7 +64,7 @@ static void keeps_a_hostile_tree_in_its_folder(void **state)
 
 	(void)state;
 	put_dir(dir, "to");
-	sink = sv_sink_host(to, false, &err);
+	sink = sv_sink_host(to, false, false, &err);
 	assert_ok(copy_into(&c, sink, &err));
 	sv_sink_close(sink);
 	assert_int_equal(c.copy.files, 3);
