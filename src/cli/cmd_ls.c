@@ -319,14 +319,14 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 static const struct sv_example examples[] = {
 	{"sharevm ls Win10.vmx", "its drives"},
 	{"sharevm ls Win10.vmx:C:/Users", "a folder"},
-	{"sharevm ls -l 'Win10.vmx:C:\\Users'", "with sizes, times, attributes, streams"},
+	{"sharevm ls -l 'Win10.vmx:C:\\Users'", "with sizes, times, permissions, streams"},
 	{"sharevm ls -R Win10.vmx:@disk0p1:/", "everything on a volume without a letter"},
 	{0},
 };
 
 static const struct sv_opt options[] = {
 	{SV_OPT_FLAG, "long", 'l', .field = offsetof(struct args, details),
-		.help = "attributes or permissions, owner, size, time, named streams",
+		.help = "permissions, owner, size, time, and named streams",
 		.more = "Attributes are \\fBr\\fRead-only, \\fBh\\fRidden, \\fBs\\fRystem, "
 			"\\fBa\\fRrchive, \\fBc\\fRompressed, \\fBe\\fRncrypted, or the "
 			"permissions of a Unix file. Times are those of this computer's zone."},
