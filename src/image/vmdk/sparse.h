@@ -67,10 +67,10 @@ int sv_vmdk_sparse_check_table(
 	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err);
 
 /*
- * Writes (zeros for NULL bytes). A new grain is written in this order: data, table entry,
- * redundant table entry; before the first of them the unclean-shutdown flag is set and
- * flushed. A writer that is killed leaves the old table entry or the new one, and in the
- * worst case space at the end of the file that nothing points to.
+ * Writes (zeros for NULL bytes). The data of new grains and the unclean-shutdown flag are
+ * written and flushed, then the table entries and the redundant ones (tables.h); the last is
+ * that the flag is taken back. A cut leaves the old entry or the new one, in each copy of the
+ * table on its own, and in the worst case space at the end of the file that nothing points to.
  */
 int sv_vmdk_sparse_write(struct sv_vmdk_sparse *s, const void *bytes, uint64_t n, uint64_t off,
 	struct sv_err *err);

@@ -143,7 +143,8 @@ int sv_vmdk_change_cid(struct sv_vmdk *v, struct sv_err *err)
 	id = sv_format("%08x", cid);
 	if (!text || !id)
 		return text ? sv_fail_nomem(err) : sv_err_path(err, sv_dev_name(v->file));
-	if (sv_vmdk_write_text(v, text, n, err) < 0)
+	/* durable before the first change of the data: children must be able to tell */
+	if (sv_vmdk_write_text(v, text, n, err) < 0 || sv_dev_flush(v->file, err) < 0)
 		return -1;
 	v->cid_changed = true;
 	v->desc.cid = cid;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Writing hosted sparse extents. New grains go to the end of the file, as many in one go as
- * one grain table takes. What must hold at any moment: a table entry points to a grain whose
- * data was written before it (vmdk_sparse.h says what a killed writer leaves behind).
+ * one grain table takes. What must hold at any moment: a table entry in the file points to a
+ * grain whose data are durable (sparse.h says what a cut leaves behind).
  */
 #include "image/vmdk/sparse.h"
 
@@ -18,8 +18,8 @@ static int set_flag(struct sv_vmdk_sparse *s, uint8_t value, struct sv_err *err)
 	return sv_dev_write(s->file, &value, 1, SV_VMDK_UNCLEAN_AT, err);
 }
 
-/* Before a table changes: the copies must be where they can be written, and a power cut must
- * find the flag set. */
+/* Before a table changes: the copies must be where they can be written. The flag is durable
+ * before they are: they are written behind a flush. */
 static int begin_change(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *err)
 {
 	if (s->rgd && sv_vmdk_directory_need(s->rgd, table, err) < 0)
@@ -30,7 +30,7 @@ static int begin_change(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err 
 	s->dirty = true;
 	if (s->flagged)
 		return 0;
-	if (set_flag(s, 1, err) < 0 || sv_dev_flush(s->file, err) < 0)
+	if (set_flag(s, 1, err) < 0)
 		return -1;
 	s->flagged = true;
 	return 0;
@@ -40,7 +40,8 @@ int sv_vmdk_sparse_flush(struct sv_vmdk_sparse *s, struct sv_err *err)
 {
 	if (!s->dirty)
 		return 0;
-	if (sv_dev_flush(s->file, err) < 0)
+	if (sv_vmdk_tables_write_back(s->tables, s->id, err) < 0 ||
+		sv_dev_flush(s->file, err) < 0)
 		return -1;
 	s->dirty = false;
 	/* a flag that was there before us tells of a fault that is not ours to forgive */
@@ -81,7 +82,16 @@ static int append(struct sv_vmdk_sparse *s, uint64_t n, uint64_t *ret_at, struct
 	return 0;
 }
 
-/* Entries [first, first+n) of a table, in the file: the table's own and the redundant one's. */
+static int change_entries(struct sv_vmdk_sparse *s, uint64_t table, unsigned first, unsigned n,
+	const uint32_t *entries, struct sv_err *err)
+{
+	uint64_t copy = s->rgd ? s->rgd->entries[table] * SV_SECTOR : 0;
+
+	return sv_vmdk_tables_change(s->tables, s->file, s->id, table,
+		s->gd->entries[table] * SV_SECTOR, copy, first, n, entries, err);
+}
+
+/* Filling: nothing is durable before its end. */
 static int write_entries(struct sv_vmdk_sparse *s, uint64_t table, unsigned first, unsigned n,
 	const uint32_t *entries, struct sv_err *err)
 {
@@ -116,12 +126,15 @@ static int make_table(struct sv_vmdk_sparse *s, uint64_t table, struct sv_err *e
 	uint64_t at;
 
 	/* both copies; the rest of the last grain stays unused */
-	if (append(s, sv_align_up(2 * table_bytes, s->grain_bytes), &at, err) < 0)
+	if (append(s, sv_align_up(2 * table_bytes, s->grain_bytes), &at, err) < 0 ||
+		(!s->filling && sv_dev_flush(s->file, err) < 0))
 		return -1;
 	if (s->rgd && !s->rgd->entries[table]) {
 		if (write_directory_entry(s, s->h.rgd_at, table, at + table_bytes, err) < 0)
 			return -1;
 		s->rgd->entries[table] = (uint32_t)((at + table_bytes) / SV_SECTOR);
+		if (!s->filling && sv_dev_flush(s->file, err) < 0)
+			return -1;
 	}
 	if (write_directory_entry(s, s->h.gd_at, table, at, err) < 0)
 		return -1;
@@ -187,7 +200,7 @@ static int write_fresh(struct sv_vmdk_sparse *s, const struct fresh *f, struct s
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		entries[i] = (uint32_t)(at / SV_SECTOR + i * s->h.grain);
-	return write_entries(s, table, first, n, entries, err);
+	return change_entries(s, table, first, n, entries, err);
 }
 
 /* Over grains that exist. */
@@ -294,7 +307,7 @@ static int mark_zero(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len, struc
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		entries[i] = 1;
-	return write_entries(s, table, first, n, entries, err);
+	return change_entries(s, table, first, n, entries, err);
 }
 
 /* A range that this extent does not hold, within one table: it must hide what lies below. */

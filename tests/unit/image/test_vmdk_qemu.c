@@ -170,6 +170,7 @@ static void qemu_reads_our_chain_of_three(void **state)
 			write_here_and_there(sv_image_dev(img), 10 + (unsigned)k);
 			write_pattern(sv_image_dev(img), 50 * SV_MIB + (uint64_t)k * 40000,
 				60000, (unsigned)k);
+			assert_int_equal(sv_dev_flush(sv_image_dev(img), NULL), 0);
 			sv_image_close(img);
 			assert_qemu_agrees(s, at(s, name[k]));
 		}
