@@ -53,6 +53,7 @@ static int read_copies(
 
 static int choose_footer(struct sv_vhd *v, struct sv_err *err)
 {
+	const size_t n = SV_VHD_FOOTER_SIZE;
 	struct copy front, end;
 	const struct copy *best;
 
@@ -71,6 +72,9 @@ static int choose_footer(struct sv_vhd *v, struct sv_err *err)
 	v->damaged = !best->footer.sum_ok;
 	v->front_bad = !front.read || !front.footer.sum_ok;
 	v->end_bad = !end.read || !end.footer.sum_ok;
+	/* a change of both that was cut off between them: the end is written first */
+	v->front_old = !v->front_bad && !v->end_bad && memcmp(&front.disk, &end.disk, n) != 0;
+	v->front_bad |= v->front_old;
 	v->next = end.read ? end.at : sv_align_up(sv_dev_size(v->file), SV_SECTOR);
 	/* a footer of 511 bytes: nothing that the old program could not read is added */
 	v->damaged |= end.read && (end.at + SV_VHD_FOOTER_SIZE != sv_dev_size(v->file));

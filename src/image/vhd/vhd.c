@@ -39,6 +39,8 @@ static const char *note_of(const struct sv_vhd *v)
 		return NULL;
 	if (v->end_bad)
 		return "the footer at the end is broken; the copy at the beginning is used";
+	if (v->front_old)
+		return "the two copies of the footer differ; the one at the end is used";
 	return v->front_bad ? "the copy of the footer at the beginning is broken" : NULL;
 }
 

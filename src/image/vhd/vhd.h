@@ -42,6 +42,7 @@ struct sv_vhd {
 	struct sv_vhd_footer footer;
 	struct sv_vhd_header header; /* not for fixed images */
 	bool front_bad, end_bad;     /* that copy of the footer is missing or broken */
+	bool front_old;              /* front_bad: sound, but not what the end says */
 	bool damaged;                /* wrong checksums in what there is no good copy of */
 	char *hints[SV_VHD_LOCATORS * 2 + 2]; /* where the parent may be, best first */
 	char *parent_name;
