@@ -490,7 +490,7 @@ int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
 		return sv_err_path(err, leaf->info.path);
 	leaf->info.virtual_size = size;
 	img->dev->size = size;
-	return clear_behind_old_end(img, old, err);
+	return clear_behind_old_end(img, old, err) < 0 ? -1 : sv_dev_flush(img->dev, err);
 }
 
 int sv_image_check(struct sv_host *host, const char *path, const struct sv_image_opts *opts,

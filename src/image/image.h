@@ -33,7 +33,8 @@ struct sv_image_opts {
  */
 int sv_image_open(struct sv_host *host, const char *path, const struct sv_image_opts *opts,
 	struct sv_image **ret, struct sv_err *err);
-void sv_image_close(struct sv_image *img); /* NULL-safe; does not flush */
+/* NULL-safe. Does not flush: what was written since the last flush may be lost. */
+void sv_image_close(struct sv_image *img);
 
 /*
  * The file of IMAGE or IMAGE@SNAPSHOT, canonical; *ret_snapshot points into `name`, or is NULL.
