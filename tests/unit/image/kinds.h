@@ -33,6 +33,8 @@ struct kind {
 	bool grows;
 	bool content;    /* the maker leaves what it shows in content.raw */
 	bool old_footer; /* what a growth that was cut off may show in the first new sector */
+	/* What the check may find after a cut, until the next change (VMDK: and later). */
+	const char *cut_fault;
 	const char *options; /* qemu-img makes the leaf, with these */
 	void (*make)(const char *dir, const struct kind *k, uint64_t size); /* or the test */
 	const struct judge *judge; /* NULL: nobody else reads it here */
@@ -68,7 +70,8 @@ static inline const char *judge_qcow2(const char *path, const char *raw, bool cu
 
 static inline const char *judge_parallels(const char *path, const char *raw, bool cut)
 {
-	const char *wrong = judge_check(path, cut);
+	/* qemu-img takes a table that was being changed for a fault */
+	const char *wrong = cut ? NULL : judge_check(path, false);
 
 	return wrong ? wrong : judge_equal("parallels", path, raw);
 }
@@ -324,19 +327,25 @@ static inline void make_kind(
 static const struct kind kinds[] = {
 	{"raw-plain", "disk.img", "raw", .grows = true, .judge = &raw_judge},
 
-	{"vmdk-sparse", "disk.vmdk", "vmdk", .grows = true, .judge = &vmdk_judge},
+	{"vmdk-sparse", "disk.vmdk", "vmdk", .grows = true, .judge = &vmdk_judge,
+		.cut_fault = "redundant copy"},
 	{"vmdk-flat", "disk.vmdk", "vmdk", "monolithicFlat", .grows = true,
 		.judge = &flat_vmdk_judge},
-	{"vmdk-split", "disk.vmdk", "vmdk", .make = make_split_vmdk, .judge = &vmdk_judge},
-	{"vmdk-chain", "disk.vmdk", "vmdk", .parents = 2, .judge = &vmdk_judge},
-	{"vmdk-zeroed-chain", "disk.vmdk", "vmdk", .parents = 2, .judge = &vmdk_judge},
+	{"vmdk-split", "disk.vmdk", "vmdk", .make = make_split_vmdk, .judge = &vmdk_judge,
+		.cut_fault = "redundant copy"},
+	{"vmdk-chain", "disk.vmdk", "vmdk", .parents = 2, .judge = &vmdk_judge,
+		.cut_fault = "redundant copy"},
+	{"vmdk-zeroed-chain", "disk.vmdk", "vmdk", .parents = 2, .judge = &vmdk_judge,
+		.cut_fault = "redundant copy"},
 
 	{"vhd-fixed", "disk.vhd", "vhd", "fixed", .grows = true, .old_footer = true,
 		.judge = &vhd_judge},
-	{"vhd-dynamic", "disk.vhd", "vhd", .grows = true, .judge = &vhd_judge},
+	{"vhd-dynamic", "disk.vhd", "vhd", .grows = true, .judge = &vhd_judge,
+		.cut_fault = "footer"},
 	{"vhd-small-blocks", "disk.vhd", "vhd", .grows = true, .judge = &vhd_judge,
-		.make = make_vhd_of_small_blocks},
-	{"vhd-chain", "disk.vhd", "vhd", .parents = 2, .judge = &vhd_chain_judge},
+		.make = make_vhd_of_small_blocks, .cut_fault = "footer"},
+	{"vhd-chain", "disk.vhd", "vhd", .parents = 2, .judge = &vhd_chain_judge,
+		.cut_fault = "footer"},
 
 	{"vdi-fixed", "disk.vdi", "vdi", "fixed", .grows = true, .judge = &vdi_judge},
 	{"vdi-dynamic", "disk.vdi", "vdi", .grows = true, .judge = &vdi_judge},
