@@ -12,6 +12,7 @@
 
 static const struct sv_fs_driver *const drivers[] = {
 	&sv_ext_driver,
+	&sv_fat_driver,
 	&sv_ntfs_driver,
 };
 
