@@ -92,20 +92,80 @@ void sv_help_command(struct sv_out *o, const struct sv_cmd *cmd)
 	sv_out_nl(o);
 }
 
-static void put_commands(struct sv_out *o, const char *group)
+/* What the commands of a group are about. */
+static const char *const groups[][2] = {{"image", "disk images"}};
+
+static const char *about(const char *group)
+{
+	for (size_t i = 0; i < SV_ARRAY_LEN(groups); i++) {
+		if (!strcmp(groups[i][0], group))
+			return groups[i][1];
+	}
+	return group;
+}
+
+static void put_line(struct sv_out *o, const char *name, size_t width, const char *text)
+{
+	sv_out_spaces(o, 2);
+	sv_out_in(o, SV_STYLE_BOLD, "%s", name);
+	sv_out_spaces(o, width - strlen(name) + 2);
+	sv_out_wrap(o, width + 4, width + 4, text);
+}
+
+/* The first word of a command of two; NULL for others. Caller frees. */
+static char *group_of(const struct sv_cmd *cmd)
+{
+	const char *blank = strchr(cmd->name, ' ');
+
+	return blank ? strndup(cmd->name, (size_t)(blank - cmd->name)) : NULL;
+}
+
+/* One line for all commands of a group, which begins at `c`. */
+static void put_group(
+	struct sv_out *o, const struct sv_cmd *const *c, const char *group, size_t width)
+{
+	sv_autofree char *prefix = sv_format("%s ", group);
+	sv_autostr struct sv_str text = {0};
+
+	sv_str_addf(&text, "%s: ", about(group));
+	for (unsigned n = 0; *c && prefix; c++) {
+		if (!(*c)->hidden && sv_starts_with((*c)->name, prefix))
+			sv_str_addf(
+				&text, "%s%s", n++ ? ", " : "", (*c)->name + strlen(prefix));
+	}
+	put_line(o, group, width, text.data ? text.data : "");
+}
+
+static void put_all_commands(struct sv_out *o)
+{
+	sv_autofree char *last = NULL;
+	size_t width = 0;
+
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
+		width = SV_MAX(width, (*c)->hidden ? 0 : strcspn((*c)->name, " "));
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
+		char *group = group_of(*c);
+
+		if (!group && !(*c)->hidden)
+			put_line(o, (*c)->name, width, (*c)->summary);
+		else if (group && (!last || strcmp(group, last) != 0))
+			put_group(o, c, group, width);
+		free(last);
+		last = group;
+	}
+	sv_out_nl(o);
+}
+
+static void put_commands(struct sv_out *o, const char *prefix)
 {
 	size_t width = 0;
 
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
-		width = SV_MAX(width, (*c)->hidden ? 0 : strlen((*c)->name));
-	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
-		if ((*c)->hidden || !sv_starts_with((*c)->name, group))
-			continue;
-		sv_out_spaces(o, 2);
-		sv_out_in(o, SV_STYLE_BOLD, "%s", (*c)->name);
-		sv_out_spaces(o, width - strlen((*c)->name) + 2);
-		sv_out_line(o, "%s", (*c)->summary);
-	}
+		if (!(*c)->hidden && sv_starts_with((*c)->name, prefix))
+			width = SV_MAX(width, strlen((*c)->name));
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
+		if (!(*c)->hidden && sv_starts_with((*c)->name, prefix))
+			put_line(o, (*c)->name, width, (*c)->summary);
 	sv_out_nl(o);
 }
 
@@ -114,7 +174,7 @@ void sv_help_all(struct sv_out *o)
 	put_examples(o, overview);
 	sv_out_in(o, SV_STYLE_BOLD, "Usage:");
 	sv_out_line(o, " sharevm COMMAND [OPTION]...      sharevm COMMAND --help");
-	put_commands(o, "");
+	put_all_commands(o);
 	put_globals(o);
 }
 

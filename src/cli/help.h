@@ -5,7 +5,7 @@
 
 #include "cli/cmd.h"
 
-void sv_help_all(struct sv_out *o);
+void sv_help_all(struct sv_out *o); /* the commands of a group share a line */
 void sv_help_command(struct sv_out *o, const struct sv_cmd *cmd);
 /* The commands that begin with `group` ("image"). */
 void sv_help_group(struct sv_out *o, const char *group);

@@ -22,7 +22,10 @@ cp out all
 [ "$(wc -l <commands)" -ge 10 ] || bad "fewer than 10 commands"
 
 while read -r name; do
-	has all "  $name "
+	has all "  ${name%% *} "
+	# those of a group share a line
+	[ "${name#* }" = "$name" ] || sed -n "s/^  ${name%% *} .*: //p" all | grep -qw "${name#* }" ||
+		bad "the overview lacks $name"
 	# shellcheck disable=SC2086 # "image info" is two words
 	run 0 $name --help
 	screen "$name --help"
