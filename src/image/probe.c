@@ -28,8 +28,6 @@ struct magic {
 
 static const struct magic magics[] = {
 	MAGIC("qed", 0, "QED\0"),
-	MAGIC("VMDK of kind vmfsSparse (COWD)", 0, "COWD"),
-	MAGIC("VMDK of kind seSparse", 0, "\xbe\xba\xfe\xca\0\0\0\0"),
 	MAGIC("Apple sparse image", 0, "sprs"),
 	MAGIC_TAIL("Apple disk image", 0, "koly"),
 	MAGIC("EWF", 0, "EVF\x09\x0d\x0a\xff\0"),

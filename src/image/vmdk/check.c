@@ -71,6 +71,8 @@ static int check_part(const struct sv_link_env *env, struct sv_vmdk *v, const ch
 				(unsigned long long)(p->length / SV_SECTOR));
 		rc = sv_vmdk_check_sparse(p->sparse, p->path, faults, job, err);
 	}
+	if (p->sesparse)
+		rc = sv_vmdk_check_sesparse(p->sesparse, p->path, faults, job, err);
 	sv_vmdk_close_part(p); /* one open extent at a time */
 	return rc;
 }

@@ -19,4 +19,8 @@ void sv_vmdk_leak(struct sv_image_faults *f, const char *path, uint64_t offset, 
 int sv_vmdk_check_sparse(struct sv_vmdk_sparse *s, const char *path,
 	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
 
+/* The same of a seSparse extent; see check_sesparse.c. */
+int sv_vmdk_check_sesparse(struct sv_vmdk_sesparse *s, const char *path,
+	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err);
+
 #endif

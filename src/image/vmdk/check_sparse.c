@@ -6,6 +6,7 @@
  * and so finds grains that overlap each other or the tables, and space that nobody uses.
  */
 #include "image/vmdk/check.h"
+#include "image/vmdk/cowd.h"
 #include "image/vmdk/marker.h"
 
 #include "base/endian.h"
@@ -158,12 +159,22 @@ static int compare_copies(
 	return 0;
 }
 
-static void check_directory_entry(
-	struct check *c, uint64_t directory, uint64_t table, uint32_t sector, const char *what)
+/* The first table of an entry stands for all: of COWD's, it has eight. */
+static bool is_first(const struct check *c, uint64_t table)
 {
+	return !(table & ((UINT64_C(1) << c->s->h.table_shift) - 1));
+}
+
+static void check_directory_entry(
+	struct check *c, const struct sv_vmdk_directory *d, uint64_t table, const char *what)
+{
+	uint32_t sector = d->entries[table];
+
 	if (!sector || table_fits(c, sector))
 		return;
-	sv_vmdk_fault(c->faults, c->path, directory * SV_SECTOR + table * 4,
+	if (!is_first(c, table) && !table_fits(c, d->entries[table - 1]))
+		return; /* told already */
+	sv_vmdk_fault(c->faults, c->path, sv_vmdk_directory_at(d, table),
 		"%s entry %llu is sector %u, the file has %llu", what,
 		(unsigned long long)table, sector, (unsigned long long)c->size);
 }
@@ -174,13 +185,11 @@ static int check_table(struct check *c, uint64_t table, struct sv_err *err)
 	uint32_t entries[SV_VMDK_GTES];
 	bool empty;
 
-	check_directory_entry(c, c->s->h.gd_at, table, sector, "grain directory");
+	check_directory_entry(c, c->s->gd, table, "grain directory");
 	if (c->rgd) {
-		check_directory_entry(
-			c, c->s->h.rgd_at, table, copy, "redundant grain directory");
+		check_directory_entry(c, c->rgd, table, "redundant grain directory");
 		if (!sector != !copy)
-			sv_vmdk_fault(c->faults, c->path,
-				c->s->h.rgd_at * SV_SECTOR + table * 4,
+			sv_vmdk_fault(c->faults, c->path, sv_vmdk_directory_at(c->rgd, table),
 				"grain table %llu exists in one of the directories only",
 				(unsigned long long)table);
 	}
@@ -214,12 +223,23 @@ struct region {
 
 enum { REGIONS = 4 };
 
+static uint64_t header_sectors(const struct check *c)
+{
+	return c->s->h.table_shift ? SV_VMDK_COWD_SIZE / SV_SECTOR : 1;
+}
+
+static uint64_t directory_sectors(const struct check *c)
+{
+	return sv_vmdk_directory_sectors(
+		sv_div_up(c->s->n_tables, UINT64_C(1) << c->s->h.table_shift));
+}
+
 static void list_regions(const struct check *c, struct region ret[REGIONS])
 {
 	const struct sv_vmdk_header *h = &c->s->h;
-	uint64_t directory = sv_vmdk_directory_sectors(c->s->n_tables);
+	uint64_t directory = directory_sectors(c);
 
-	ret[0] = (struct region){0, 1, "the header"};
+	ret[0] = (struct region){0, header_sectors(c), "the header"};
 	ret[1] =
 		(struct region){h->desc_at, h->desc_at ? h->desc_sectors : 0, "the descriptor"};
 	ret[2] = (struct region){h->gd_at, directory, "the grain directory"};
@@ -386,10 +406,11 @@ static void mark_metadata(struct check *c, uint64_t sector, uint64_t n, const ch
 static void mark_directory(struct check *c, uint64_t at, const struct sv_vmdk_directory *gd,
 	const char *what, const char *table)
 {
-	mark_metadata(c, at, sv_vmdk_directory_sectors(c->s->n_tables), what);
+	mark_metadata(c, at, directory_sectors(c), what);
 	for (uint64_t t = 0; t < c->s->n_tables; t++) {
-		if (table_fits(c, gd->entries[t]))
-			mark_metadata(c, gd->entries[t], SV_VMDK_GT_SECTORS, table);
+		if (is_first(c, t) && table_fits(c, gd->entries[t]))
+			mark_metadata(c, gd->entries[t],
+				(uint64_t)SV_VMDK_GT_SECTORS << c->s->h.table_shift, table);
 	}
 }
 
@@ -409,7 +430,7 @@ static void mark_all_metadata(struct check *c)
 {
 	const struct sv_vmdk_header *h = &c->s->h;
 
-	mark_metadata(c, 0, 1, "the header");
+	mark_metadata(c, 0, header_sectors(c), "the header");
 	if (h->desc_at)
 		mark_metadata(c, h->desc_at, h->desc_sectors, "the descriptor");
 	if (!has_tables(c))
@@ -427,6 +448,10 @@ static int report_leak(struct check *c, uint64_t from, uint64_t to, struct sv_er
 {
 	uint64_t off = from * SV_SECTOR, end = to * SV_SECTOR;
 	struct sv_extent e;
+
+	/* VMFS makes files larger in steps: what was not in use yet is no leak */
+	if (c->s->h.used)
+		end = SV_MIN(end, c->s->h.used * SV_SECTOR);
 
 	for (; off < end; off += e.length) {
 		if (sv_dev_extent(c->s->file, off, end - off, &e, err) < 0)
@@ -495,7 +520,7 @@ static int load_directories(struct check *c, struct sv_err *err)
 		return -1;
 	if (!s->h.rgd_at)
 		return 0;
-	c->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, err);
+	c->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, 0, err);
 	return c->rgd ? sv_vmdk_directory_need_all(c->rgd, err) : -1;
 }
 

@@ -42,6 +42,10 @@ struct sv_vmdk_header {
 	uint64_t gd_at;    /* or SV_VMDK_GD_AT_END */
 	uint64_t overhead; /* sectors before the first grain */
 	bool unclean;
+	/* A directory entry names 1 << this many tables that follow each other: more than one
+	 * in COWD extents (cowd.h) only. */
+	unsigned table_shift;
+	uint64_t used; /* COWD: sectors of the file that are in use; else 0: all */
 };
 
 static inline bool sv_vmdk_is_packed(const struct sv_vmdk_header *h)

@@ -72,6 +72,16 @@ static int open_flat(struct sv_vmdk_part *p, const struct sv_vmdk_extent *e, str
 		"or bring it back from a backup");
 }
 
+static int check_capacity(
+	const struct sv_vmdk_part *p, uint64_t capacity, uint64_t field, struct sv_err *err)
+{
+	if (capacity * SV_SECTOR >= p->length)
+		return 0;
+	return sv_fail_at(err, SV_CORRUPT, p->path, field,
+		"the extent has %llu sectors, the descriptor says %llu",
+		(unsigned long long)capacity, (unsigned long long)(p->length / SV_SECTOR));
+}
+
 static int open_sparse(struct sv_vmdk *v, size_t i, struct sv_err *err)
 {
 	struct sv_vmdk_part *p = &v->parts[i];
@@ -83,25 +93,36 @@ static int open_sparse(struct sv_vmdk *v, size_t i, struct sv_err *err)
 	p->sparse = s;
 	s->below = &v->link.below;
 	s->start = p->start;
-	if (s->h.capacity * SV_SECTOR >= p->length)
-		return 0;
-	return sv_fail_at(err, SV_CORRUPT, p->path, 12,
-		"the extent has %llu sectors, the descriptor says %llu",
-		(unsigned long long)s->h.capacity, (unsigned long long)(p->length / SV_SECTOR));
+	return check_capacity(p, s->h.capacity, 12, err);
 }
 
-static int refuse_extent(const struct sv_vmdk_extent *e, struct sv_err *err)
+static int open_sesparse(struct sv_vmdk *v, size_t i, struct sv_err *err)
 {
-	static const char *const words[] = {
-		[SV_VMDK_VMFS] = "VMFS",
-		[SV_VMDK_VMFSSPARSE] = "VMFSSPARSE",
-		[SV_VMDK_SESPARSE] = "SESPARSE",
-		[SV_VMDK_DEVICE] = "device",
-	};
+	struct sv_vmdk_part *p = &v->parts[i];
 
-	sv_fail(err, SV_UNSUPPORTED, NULL, "extents of kind %s (\"%.200s\") are not supported",
-		words[e->type], e->file);
-	return sv_hint(err, "convert the disk to monolithicSparse with qemu-img or VMware");
+	if (v->link.writable) {
+		sv_fail(err, SV_UNSUPPORTED, p->path,
+			"seSparse extents are only read, not written");
+		return sv_hint(
+			err, "make an independent copy, or convert the disk with qemu-img");
+	}
+	p->sesparse = sv_vmdk_se_open(p->file, v->tables, (uint32_t)i, err);
+	return p->sesparse ? check_capacity(p, p->sesparse->h.capacity, 16, err) : -1;
+}
+
+static int refuse_device(const struct sv_vmdk_extent *e, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, NULL,
+		"its data lie on a device (\"%.200s\"), not in a file", e->file);
+	return sv_hint(err, SV_VMDK_DEVICE_HINT);
+}
+
+/* How extents are read that are the same but for their names. */
+static enum sv_vmdk_extent_type plain_type(enum sv_vmdk_extent_type type)
+{
+	if (type == SV_VMDK_VMFS)
+		return SV_VMDK_FLAT;
+	return type == SV_VMDK_VMFSSPARSE ? SV_VMDK_SPARSE : type;
 }
 
 int sv_vmdk_open_part(const struct sv_link_env *env, struct sv_vmdk *v, const char *path,
@@ -110,17 +131,17 @@ int sv_vmdk_open_part(const struct sv_link_env *env, struct sv_vmdk *v, const ch
 	const struct sv_vmdk_extent *e = &v->desc.extents[i];
 	struct sv_vmdk_part *p = &v->parts[i];
 
-	p->type = e->type;
+	p->type = plain_type(e->type);
 	p->length = e->sectors * SV_SECTOR;
 	if (e->access == SV_VMDK_NOACCESS)
 		return sv_fail(err, SV_UNSUPPORTED, path, "extent %zu has no access", i);
 	if (e->access == SV_VMDK_RDONLY && v->link.writable)
 		return sv_fail(err, SV_UNSUPPORTED, path,
 			"extent %zu is for reading only, the disk cannot be written", i);
-	if (e->type == SV_VMDK_ZERO)
+	if (p->type == SV_VMDK_ZERO)
 		return 0;
-	if (e->type != SV_VMDK_FLAT && e->type != SV_VMDK_SPARSE) {
-		refuse_extent(e, err);
+	if (p->type == SV_VMDK_DEVICE) {
+		refuse_device(e, err);
 		return sv_err_path(err, path);
 	}
 	if (v->embedded && (v->desc.n_extents != 1 || e->type != SV_VMDK_SPARSE))
@@ -128,14 +149,18 @@ int sv_vmdk_open_part(const struct sv_link_env *env, struct sv_vmdk *v, const ch
 			"an embedded descriptor lists more than its own extent");
 	if (open_file(env, v, path, i, err) < 0)
 		return -1;
-	return e->type == SV_VMDK_FLAT ? open_flat(p, e, err) : open_sparse(v, i, err);
+	if (p->type == SV_VMDK_FLAT)
+		return open_flat(p, e, err);
+	return p->type == SV_VMDK_SPARSE ? open_sparse(v, i, err) : open_sesparse(v, i, err);
 }
 
 void sv_vmdk_close_part(struct sv_vmdk_part *p)
 {
 	sv_vmdk_sparse_close(p->sparse);
+	sv_vmdk_se_close(p->sesparse);
 	sv_dev_close(p->file);
 	p->sparse = NULL;
+	p->sesparse = NULL;
 	p->file = NULL;
 }
 
@@ -179,6 +204,8 @@ int sv_vmdk_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struc
 	max = SV_MIN(max, p->length - off);
 	if (p->sparse)
 		return sv_vmdk_sparse_map(p->sparse, off, max, holes, ret, err);
+	if (p->sesparse)
+		return sv_vmdk_se_map(p->sesparse, off, max, holes, ret, err);
 	if (p->file)
 		return map_flat(p, off, max, holes, ret, err);
 	*ret = (struct sv_run){max, SV_RUN_HOLE, SV_NO_HOST_OFFSET, NULL};

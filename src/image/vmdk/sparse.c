@@ -3,17 +3,19 @@
  * Reading hosted sparse extents ("Virtual Disk Format 5.0", section "Hosted Sparse Extents").
  * A directory entry is the sector of a grain table, a table entry the sector of a grain: 0 is
  * a table or grain that does not exist, and 1 is a grain of zeros where the header says so.
+ * COWD extents (cowd.h) are read by the same code.
  */
 #include "image/vmdk/sparse.h"
 
 #include "base/endian.h"
 #include "base/num.h"
+#include "image/vmdk/cowd.h"
 #include "image/vmdk/stream.h"
 
 #include <string.h>
 
 /* Of packed grains only their tables tell how many there are: 2 TiB of them are counted. */
-#define COUNTED_TABLES 65536
+#define COUNTED_TABLES UINT64_C(65536)
 
 int sv_vmdk_refuse_packed(const char *path, struct sv_err *err)
 {
@@ -27,6 +29,12 @@ static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
 {
 	if (sv_vmdk_is_packed(&s->h))
 		return sv_vmdk_refuse_packed(sv_dev_name(s->file), err);
+	if (s->h.table_shift) {
+		sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 0,
+			"VMFS sparse (COWD) extents are only read, not written");
+		return sv_hint(err, "make an independent copy, or convert the disk with "
+				    "qemu-img");
+	}
 	if (s->h.version < 3)
 		return 0;
 	sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 4,
@@ -52,16 +60,31 @@ static int find_tables(struct sv_vmdk_sparse *s, struct sv_err *err)
 	return s->kept ? 0 : -1;
 }
 
+/* A hosted extent's header, or a COWD one's, which is longer. */
+static int load_header(struct sv_vmdk_sparse *s, struct sv_err *err)
+{
+	uint8_t head[SV_VMDK_COWD_SIZE];
+	uint64_t size = sv_dev_size(s->file);
+	size_t all = SV_MIN(size, sizeof head),
+	       first = SV_MIN(all, (size_t)SV_VMDK_HEADER_SIZE);
+	int rc;
+
+	if (sv_dev_read(s->file, head, first, 0, err) < 0)
+		return -1;
+	if (first < 4 || memcmp(head, SV_VMDK_COWD_MAGIC, 4)) {
+		rc = sv_vmdk_header_parse(head, first, size, &s->h, err);
+	} else {
+		if (sv_dev_read(s->file, head + first, all - first, first, err) < 0)
+			return -1;
+		rc = sv_vmdk_cowd_parse(head, all, size, &s->h, err);
+	}
+	return rc < 0 ? sv_err_path(err, sv_dev_name(s->file)) : 0;
+}
+
 static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
 {
-	uint8_t head[SV_VMDK_HEADER_SIZE];
-	uint64_t size = sv_dev_size(s->file);
-	size_t n = SV_MIN(size, sizeof head);
-
-	if (sv_dev_read(s->file, head, n, 0, err) < 0)
+	if (load_header(s, err) < 0)
 		return -1;
-	if (sv_vmdk_header_parse(head, n, size, &s->h, err) < 0)
-		return sv_err_path(err, sv_dev_name(s->file));
 	s->grain_bytes = s->h.grain * SV_SECTOR;
 	s->table_span = s->grain_bytes * SV_VMDK_GTES;
 	s->n_tables = sv_vmdk_tables(s->h.capacity, s->h.grain);
@@ -69,15 +92,16 @@ static int load(struct sv_vmdk_sparse *s, bool writable, struct sv_err *err)
 		return -1;
 	if (find_tables(s, err) < 0)
 		return -1;
-	s->gd = sv_vmdk_directory_new(s->tables_file, s->h.gd_at, s->n_tables, err);
+	s->gd = sv_vmdk_directory_new(
+		s->tables_file, s->h.gd_at, s->n_tables, s->h.table_shift, err);
 	if (!s->gd)
 		return -1;
 	if (!writable)
 		return 0;
-	s->next = sv_align_up(size, s->grain_bytes);
+	s->next = sv_align_up(sv_dev_size(s->file), s->grain_bytes);
 	if (!s->h.rgd_at)
 		return 0;
-	s->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, err);
+	s->rgd = sv_vmdk_directory_new(s->file, s->h.rgd_at, s->n_tables, 0, err);
 	return s->rgd ? 0 : -1;
 }
 
@@ -159,13 +183,12 @@ static int tables_in_hole(struct sv_vmdk_sparse *s, uint64_t table, uint64_t off
 int sv_vmdk_sparse_check_table(
 	const struct sv_vmdk_sparse *s, uint64_t table, bool redundant, struct sv_err *err)
 {
-	uint32_t sector = (redundant ? s->rgd : s->gd)->entries[table];
-	uint64_t directory = redundant ? s->h.rgd_at : s->h.gd_at;
+	const struct sv_vmdk_directory *d = redundant ? s->rgd : s->gd;
+	uint32_t sector = d->entries[table];
 
 	if (sv_in_range(sector * SV_SECTOR, SV_VMDK_GTES * 4, sv_dev_size(s->tables_file)))
 		return 0;
-	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file),
-		directory * SV_SECTOR + table * 4,
+	return sv_fail_at(err, SV_CORRUPT, sv_dev_name(s->file), sv_vmdk_directory_at(d, table),
 		"%sgrain directory entry %llu is sector %u, the file has %llu",
 		redundant ? "redundant " : "", (unsigned long long)table, sector,
 		(unsigned long long)(sv_dev_size(s->file) / SV_SECTOR));
@@ -265,35 +288,50 @@ int sv_vmdk_sparse_map(struct sv_vmdk_sparse *s, uint64_t off, uint64_t max, boo
 	return 0;
 }
 
-static uint64_t allocated_by_size(const struct sv_vmdk_sparse *s)
-{
-	uint64_t size = sv_dev_size(s->file), from = s->h.overhead * SV_SECTOR;
-	uint64_t copies = s->h.rgd_at ? 2 : 1, tables;
+/* ---- how much is allocated ---- */
 
-	if (s->h.overhead > UINT64_MAX / SV_SECTOR || from >= size)
+/* Tables that lie behind the overhead, among the grains or behind them: in bytes. */
+static int late_tables(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
+{
+	uint64_t copies = s->h.rgd_at ? 2 : 1, n = s->n_tables;
+
+	if (s->h.table_shift) { /* COWD makes them one by one */
+		if (sv_vmdk_directory_need_all(s->gd, err) < 0)
+			return -1;
+		for (uint64_t t = n = 0; t < s->n_tables; t++)
+			n += s->gd->entries[t] != 0;
+		*ret = n * SV_VMDK_GT_SECTORS * SV_SECTOR;
 		return 0;
-	/* tables that a grow has laid behind the grains are not data */
-	tables = s->h.gd_at >= s->h.overhead
-			 ? copies *
-				   (sv_vmdk_directory_sectors(s->n_tables) +
-					   s->n_tables * SV_VMDK_GT_SECTORS) *
-				   SV_SECTOR
-			 : 0;
-	size -= from;
-	return size > tables ? size - tables : 0;
+	}
+	/* those that a grow has laid behind the grains, with their directories */
+	n = copies * (sv_vmdk_directory_sectors(n) + n * SV_VMDK_GT_SECTORS) * SV_SECTOR;
+	*ret = s->h.gd_at >= s->h.overhead ? n : 0;
+	return 0;
 }
 
-int sv_vmdk_sparse_allocated(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
+static int allocated_by_size(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
 {
-	uint64_t grains = 0;
-	uint32_t entries[SV_VMDK_GTES];
+	uint64_t size = sv_dev_size(s->file), from = s->h.overhead * SV_SECTOR, tables;
 
-	*ret = allocated_by_size(s);
-	for (uint64_t t = 0; s->kept && t < s->n_tables; t++) {
-		if (t == COUNTED_TABLES) { /* enough was read: the rest counts as full */
-			grains += (s->n_tables - t) * SV_VMDK_GTES;
-			break;
-		}
+	*ret = 0;
+	if (s->h.used)
+		size = SV_MIN(size, s->h.used * SV_SECTOR);
+	if (s->h.overhead > UINT64_MAX / SV_SECTOR || from >= size)
+		return 0;
+	if (late_tables(s, &tables, err) < 0)
+		return -1;
+	size -= from;
+	*ret = size > tables ? size - tables : 0;
+	return 0;
+}
+
+/* The same of packed grains, by their tables. */
+static int count_packed(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
+{
+	uint32_t entries[SV_VMDK_GTES];
+	uint64_t grains = 0, t;
+
+	for (t = 0; t < SV_MIN(s->n_tables, COUNTED_TABLES); t++) {
 		if (sv_vmdk_directory_need(s->gd, t, err) < 0)
 			return -1;
 		/* of a table that is nowhere whoever reads there is told */
@@ -305,8 +343,17 @@ int sv_vmdk_sparse_allocated(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_
 		for (unsigned i = 0; i < SV_VMDK_GTES; i++)
 			grains += kind_of(s, entries[i]) == SV_RUN_DATA;
 	}
-	if (s->kept)
-		*ret = grains * s->grain_bytes;
-	*ret = SV_MIN(*ret, s->h.capacity * SV_SECTOR);
+	/* enough was read: the rest counts as full */
+	*ret = (grains + (s->n_tables - t) * SV_VMDK_GTES) * s->grain_bytes;
+	return 0;
+}
+
+int sv_vmdk_sparse_allocated(struct sv_vmdk_sparse *s, uint64_t *ret, struct sv_err *err)
+{
+	uint64_t n;
+
+	if ((s->kept ? count_packed(s, &n, err) : allocated_by_size(s, &n, err)) < 0)
+		return -1;
+	*ret = SV_MIN(n, s->h.capacity * SV_SECTOR);
 	return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The VMDK driver: opens the hosted kinds ("Virtual Disk Format 5.0") and finds their parents.
- * streamOptimized is read, and written as a whole (stream_write.c). VMFS kinds and devices are
- * refused by name.
+ * streamOptimized is read, and written as a whole (stream_write.c); ESX's sparse kinds are
+ * read; devices are refused by name.
  */
 #include "image/vmdk/vmdk.h"
+#include "image/vmdk/cowd.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -19,12 +20,22 @@ static struct sv_vmdk *of(struct sv_link *l)
 
 /* ---- probe ---- */
 
+/* What kind of extent without a descriptor begins like this? NULL: none. */
+static const char *bare_part(const uint8_t *head, size_t n)
+{
+	if (n >= 4 && !memcmp(head, SV_VMDK_COWD_MAGIC, 4))
+		return "vmfsSparse (COWD)";
+	return n >= 8 && !memcmp(head, SV_VMDK_SE_MAGIC, 8) ? "seSparse" : NULL;
+}
+
 static bool vmdk_probe(const struct sv_probe *p)
 {
 	static const char text[] = "# disk descriptorfile";
 	size_t at = 0;
 
 	if (p->n_head >= 4 && !memcmp(p->head, SV_VMDK_MAGIC, 4))
+		return true;
+	if (bare_part(p->head, p->n_head))
 		return true;
 	while (at < p->n_head && strchr(" \t\r\n", p->head[at]) && p->head[at])
 		at++;
@@ -34,6 +45,14 @@ static bool vmdk_probe(const struct sv_probe *p)
 
 /* ---- descriptor ---- */
 
+static int refuse_part(const char *path, const char *kind, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, path, "it is a part of a %s disk, not the disk", kind);
+	return sv_hint(err,
+		"open the small text file beside it (its name ends in .vmdk without "
+		"-s001, -delta or -sesparse)");
+}
+
 static int find_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_err *err)
 {
 	uint8_t head[SV_VMDK_HEADER_SIZE];
@@ -42,6 +61,8 @@ static int find_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_er
 
 	if (sv_dev_read(file, head, n, 0, err) < 0)
 		return -1;
+	if (bare_part(head, n))
+		return refuse_part(sv_dev_name(file), bare_part(head, n), err);
 	if (n < 4 || memcmp(head, SV_VMDK_MAGIC, 4)) {
 		*ret = (struct sv_vmdk_text){
 			.n = (size_t)sv_dev_size(file), .room = SV_VMDK_DESC_MAX};
@@ -53,12 +74,8 @@ static int find_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_er
 	}
 	if (sv_vmdk_header_parse(head, n, sv_dev_size(file), &h, err) < 0)
 		return sv_err_path(err, sv_dev_name(file));
-	if (!h.desc_at || !h.desc_sectors) {
-		sv_fail(err, SV_UNSUPPORTED, sv_dev_name(file),
-			"it is a part of a split disk, not the disk");
-		return sv_hint(err, "open the small text file beside it (its name ends in "
-				    ".vmdk without -s001)");
-	}
+	if (!h.desc_at || !h.desc_sectors)
+		return refuse_part(sv_dev_name(file), "split", err);
 	*ret = (struct sv_vmdk_text){
 		.embedded = true,
 		.at = h.desc_at * SV_SECTOR,
@@ -82,12 +99,8 @@ int sv_vmdk_read_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_e
 		return -1;
 	text[t.n] = 0;
 	t.n = strlen(text);
-	if (t.embedded && !t.n) {
-		sv_fail(err, SV_UNSUPPORTED, sv_dev_name(file),
-			"it is a part of a split disk, not the disk");
-		return sv_hint(err, "open the small text file beside it (its name ends in "
-				    ".vmdk without -s001)");
-	}
+	if (t.embedded && !t.n)
+		return refuse_part(sv_dev_name(file), "split", err);
 	t.text = SV_STEAL(text);
 	*ret = t;
 	return 0;
@@ -96,7 +109,12 @@ int sv_vmdk_read_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_e
 int sv_vmdk_check_type(const struct sv_vmdk_desc *d, struct sv_err *err)
 {
 	static const char *const known[] = {"monolithicSparse", "monolithicFlat",
-		"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized"};
+		"twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized", "vmfs",
+		"vmfsThin", "vmfsPreallocated", "vmfsEagerZeroedThick", "vmfsSparse",
+		"seSparse", "custom"};
+	static const char *const devices[] = {"fullDevice", "partitionedDevice", "vmfsRaw",
+		"vmfsRDM", "vmfsRDMP", "vmfsRawDeviceMap", "vmfsPassthroughRDM",
+		"vmfsPassthroughRawDeviceMap"};
 
 	for (size_t i = 0; i < d->n_pairs; i++) {
 		if (sv_starts_with(d->pairs[i].key, "encryption")) {
@@ -107,6 +125,14 @@ int sv_vmdk_check_type(const struct sv_vmdk_desc *d, struct sv_err *err)
 	for (size_t i = 0; i < SV_ARRAY_LEN(known); i++) {
 		if (!strcasecmp(d->create_type, known[i]))
 			return 0;
+	}
+	for (size_t i = 0; i < SV_ARRAY_LEN(devices); i++) {
+		if (strcasecmp(d->create_type, devices[i]))
+			continue;
+		sv_fail(err, SV_UNSUPPORTED, NULL,
+			"VMDK of kind \"%s\": its data lie on a device, not in a file",
+			d->create_type);
+		return sv_hint(err, SV_VMDK_DEVICE_HINT);
 	}
 	sv_fail(err, SV_UNSUPPORTED, NULL, "VMDK of kind \"%s\" is not supported",
 		d->create_type);
@@ -192,11 +218,24 @@ static int describe_sparse(struct sv_link *l, struct sv_vmdk_part *p, struct sv_
 	l->info.block_size = (uint32_t)s->grain_bytes;
 	l->info.dirty |= s->h.unclean;
 	l->info.compressed |= sv_vmdk_is_packed(&s->h);
-	l->flatten |= sv_vmdk_is_packed(&s->h); /* a copy of its file could not be changed */
+	/* a copy of such a file could not be changed */
+	l->flatten |= sv_vmdk_is_packed(&s->h) || s->h.table_shift;
 	if (!s->note || l->info.note)
 		return 0;
 	l->info.note = strdup(s->note);
 	return l->info.note ? 0 : sv_fail_nomem(err);
+}
+
+static int describe_sesparse(struct sv_link *l, struct sv_vmdk_part *p, struct sv_err *err)
+{
+	uint64_t allocated;
+
+	if (sv_vmdk_se_allocated(p->sesparse, &allocated, err) < 0)
+		return -1;
+	l->info.allocated += SV_MIN(allocated, p->length);
+	l->info.block_size = (uint32_t)SV_VMDK_SE_GRAIN;
+	l->flatten = true; /* a copy of its file could not be changed */
+	return 0;
 }
 
 static int describe_part(
@@ -205,6 +244,8 @@ static int describe_part(
 	struct sv_vmdk_part *p = &v->parts[i];
 
 	if (p->sparse && describe_sparse(&v->link, p, err) < 0)
+		return -1;
+	if (p->sesparse && describe_sesparse(&v->link, p, err) < 0)
 		return -1;
 	if (!p->path || (i && p[-1].path && !strcmp(p[-1].path, p->path)))
 		return 0;
@@ -232,7 +273,7 @@ static int describe(
 	/* flat files: what the host stores of them */
 	sparse = flat = 0;
 	for (size_t i = 0; i < v->n_parts; i++) {
-		if (v->parts[i].sparse)
+		if (v->parts[i].sparse || v->parts[i].sesparse)
 			sparse = 1;
 		else if (v->parts[i].file)
 			flat += v->parts[i].length;

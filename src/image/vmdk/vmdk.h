@@ -8,6 +8,7 @@
 
 #include "image/driver.h"
 #include "image/vmdk/desc.h"
+#include "image/vmdk/sesparse.h"
 #include "image/vmdk/sparse.h"
 
 #include "base/num.h"
@@ -15,12 +16,13 @@
 /* One extent. Offsets and lengths are bytes. */
 struct sv_vmdk_part {
 	uint64_t start, length;        /* on the guest's disk */
-	enum sv_vmdk_extent_type type; /* FLAT, SPARSE or ZERO */
+	enum sv_vmdk_extent_type type; /* FLAT (VMFS too), SPARSE (COWD too), SESPARSE, ZERO */
 	char *path;                    /* canonical; NULL for ZERO */
 	struct sv_dev *file;
-	uint64_t flat_at; /* FLAT: where the data begins in the file */
-	struct sv_vmdk_sparse *sparse;
-	bool dirty; /* FLAT: written since the last flush */
+	uint64_t flat_at;                  /* FLAT: where the data begins in the file */
+	struct sv_vmdk_sparse *sparse;     /* SPARSE */
+	struct sv_vmdk_sesparse *sesparse; /* SESPARSE */
+	bool dirty;                        /* FLAT: written since the last flush */
 };
 
 struct sv_vmdk {
@@ -43,6 +45,11 @@ struct sv_vmdk_text {
 	bool embedded;
 	uint64_t at, room;
 };
+
+/* The remedy for disks that are devices. */
+#define SV_VMDK_DEVICE_HINT                                                                    \
+	"make a file of it first: on ESXi 'vmkfstools -i DISK.vmdk -d thin COPY.vmdk', "       \
+	"elsewhere copy the device with ddrescue"
 
 /* Finds and reads the descriptor of an open file, whatever it says. */
 int sv_vmdk_read_text(struct sv_dev *file, struct sv_vmdk_text *ret, struct sv_err *err);

@@ -373,11 +373,9 @@ static void refuses_kinds_by_name(void **state)
 	static const struct {
 		const char *text, *word;
 	} kinds[] = {
-		{TEXT("vmfs", "RW 1 VMFS \"f\"\n"), "vmfs"},
-		{TEXT("seSparse", "RW 1 SESPARSE \"f\"\n"), "seSparse"},
+		{TEXT("nonesuch", "RW 1 FLAT \"f\"\n"), "nonesuch"},
 		{TEXT("fullDevice", "RW 1 FLAT \"/dev/sda\" 0\n"), "fullDevice"},
 		{TEXT("monolithicFlat", "RW 1 VMFSRDM \"f\"\n"), "device"},
-		{TEXT("monolithicFlat", "RW 1 VMFSSPARSE \"f\"\n"), "VMFSSPARSE"},
 		{TEXT("monolithicFlat", "NOACCESS 1 FLAT \"f\" 0\n"), "no access"},
 		{TEXT("monolithicFlat", "encryptionKeys=\"x\"\nRW 1 FLAT \"f\" 0\n"),
 			"encrypted"},
