@@ -97,7 +97,9 @@ judge_ntfsfix() {
 }
 
 judge_fsntfsinfo() {
-	fsntfsinfo "$1" >"$said" 2>&1 && grep -q "Cluster block size" "$said"
+	# since 2024 it goes on without the record of $Volume: the version is missing then
+	fsntfsinfo "$1" >"$said" 2>&1 && grep -q "Cluster block size" "$said" &&
+		grep -q 'Version.*: [0-9]' "$said"
 }
 
 # judge_files IMAGE HASHES: each file through ntfs-3g
