@@ -147,6 +147,8 @@ const char *sv_state_words(enum sv_vm_state state)
 		return "crashed";
 	case SV_VM_STALE_LOCK:
 		return "off, with a lock that was left behind";
+	case SV_VM_CUT_OFF:
+		return "off, and was being changed when sharevm was cut off";
 	case SV_VM_LOCKED:
 		return "locked by another program";
 	case SV_VM_UNKNOWN:

@@ -63,6 +63,11 @@ bool sv_process_exists(int64_t pid, struct sv_process *ret)
 	return true;
 }
 
+void sv_process_own(struct sv_process *ret)
+{
+	sv_process_exists(getpid(), ret);
+}
+
 /* Is the descriptor open for writing, as /proc/PID/fdinfo/N says (octal flags)? */
 static bool is_writer(int proc_dir, const char *fd_name)
 {

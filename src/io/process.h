@@ -24,6 +24,9 @@ struct sv_process {
  * exists. */
 bool sv_process_exists(int64_t pid, struct sv_process *ret);
 
+/* The calling process. */
+void sv_process_own(struct sv_process *ret);
+
 /* A file as the kernel knows it, whatever its names. */
 struct sv_file_id {
 	uint64_t dev, ino;

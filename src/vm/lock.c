@@ -80,6 +80,7 @@ static int parse_words(char *words[], int n, struct sv_lock_member *m, struct sv
 			return sv_fail(err, SV_CORRUPT, NULL, "a lock with a bad property");
 	}
 	snprintf(m->machine, sizeof m->machine, "%s", words[0]);
+	m->number = (uint32_t)SV_MIN(strtoull(words[2], NULL, 10), UINT32_MAX - 1ULL);
 	m->exclusive = words[3][0] == 'X';
 	return 0;
 }
@@ -121,7 +122,7 @@ static void base64_12(const uint8_t in[12], char out[17])
 
 /* A hash of the host's name (DJB2), then the MAC address in eight bytes; "/" is written "-"
  * because the text was once used as a file name. */
-static void linux_machine(const struct sv_machine *machine, char out[17])
+void sv_lock_machine_text(const struct sv_machine *machine, char out[128])
 {
 	uint8_t raw[12] = {0};
 	uint32_t hash = 5381;
@@ -173,13 +174,13 @@ static bool is_of_uuid(const char *text, const struct sv_machine *machine)
 
 bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_machine *machine)
 {
-	char own[17];
+	char own[128];
 
 	if (sv_starts_with(m->machine, "uuid="))
 		return machine->has_uuid && is_of_uuid(m->machine + 5, machine);
 	if (!machine->host_name[0])
 		return false;
-	linux_machine(machine, own);
+	sv_lock_machine_text(machine, own);
 	return strcmp(m->machine, own) == 0;
 }
 
@@ -219,7 +220,20 @@ static bool is_alive(const struct sv_lock_member *m, struct sv_process *ret)
 	return !m->start || !ret->start || m->start == ret->start;
 }
 
-static void judge(const struct sv_lock_member *m, const char *file,
+static bool is_sharevm(const struct sv_lock_member *m)
+{
+	return strcmp(m->process, SV_LOCK_PROCESS) == 0;
+}
+
+static bool is_own_process(const struct sv_lock_member *m)
+{
+	struct sv_process own;
+
+	sv_process_own(&own);
+	return is_sharevm(m) && m->pid == own.pid && m->start == own.start;
+}
+
+void sv_lock_judge(const struct sv_lock_member *m, const char *file,
 	const struct sv_machine *machine, struct sv_lock_finding *found)
 {
 	struct sv_process p;
@@ -231,8 +245,10 @@ static void judge(const struct sv_lock_member *m, const char *file,
 			m->process[0] ? m->process : "unnamed", m->machine);
 		return;
 	}
+	if (is_own_process(m))
+		return;
 	if (!is_alive(m, &p)) {
-		report(found, SV_LOCK_STALE, file,
+		report(found, is_sharevm(m) ? SV_LOCK_STALE_OWN : SV_LOCK_STALE, file,
 			"process %" PRId64 " (%s), which made it, no longer runs", m->pid,
 			m->process[0] ? m->process : "unnamed");
 		return;
@@ -242,8 +258,8 @@ static void judge(const struct sv_lock_member *m, const char *file,
 		"process %" PRId64 " (%s) holds it", m->pid, name[0] ? name : "unnamed");
 }
 
-static void look_at_member(struct sv_host *host, const char *file,
-	const struct sv_machine *machine, struct sv_lock_finding *found)
+void sv_lock_look_at(struct sv_host *host, const char *file, const struct sv_machine *machine,
+	struct sv_lock_finding *found)
 {
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_lock_member m;
@@ -257,7 +273,7 @@ static void look_at_member(struct sv_host *host, const char *file,
 	else if (sv_lock_parse(text, n, &m, &err) < 0)
 		report(found, SV_LOCK_UNCLEAR, file, "it is not understood: %s", err.message);
 	else
-		judge(&m, file, machine, found);
+		sv_lock_judge(&m, file, machine, found);
 }
 
 /* M is a member. D and E are what a locker makes for the moment of locking; it looks for the
@@ -287,7 +303,7 @@ static void look_into_folder(struct sv_host *host, const char *folder,
 		if (!file)
 			report(found, SV_LOCK_UNCLEAR, folder, "out of memory");
 		else if (is_member(names[i]))
-			look_at_member(host, file, machine, found);
+			sv_lock_look_at(host, file, machine, found);
 	}
 	sv_host_free_names(names, n);
 }

@@ -21,7 +21,7 @@
 static const struct {
 	enum sv_vm_state state;
 	const char *name;
-	const char *remedy; /* with %s: the file of the proof */
+	const char *remedy; /* with %s: the file of the proof; of SV_VM_CUT_OFF the machine */
 } states[] = {
 	{SV_VM_OFF, "off", ""},
 	{SV_VM_RUNNING, "running", "shut the machine down, then try again"},
@@ -34,6 +34,7 @@ static const struct {
 		"start the machine and shut it down; if it is shut down already, delete %s"},
 	{SV_VM_STALE_LOCK, "stale-lock",
 		"if no program uses the machine, delete %s, then try again"},
+	{SV_VM_CUT_OFF, "stale-lock", "bring the machine back: sharevm rollback '%s'"},
 	{SV_VM_LOCKED, "locked",
 		"close the machine in the program that has it open, then try again"},
 	{SV_VM_UNKNOWN, "unknown",
@@ -59,9 +60,9 @@ struct finding {
 /* From harmless to grave. */
 static int gravity(enum sv_vm_state s)
 {
-	static const enum sv_vm_state order[] = {SV_VM_OFF, SV_VM_CRASHED, SV_VM_STALE_LOCK,
-		SV_VM_LOCKED, SV_VM_MEMORY_SNAPSHOT, SV_VM_SUSPENDED, SV_VM_UNKNOWN,
-		SV_VM_RUNNING_ELSEWHERE, SV_VM_RUNNING};
+	static const enum sv_vm_state order[] = {SV_VM_OFF, SV_VM_CUT_OFF, SV_VM_CRASHED,
+		SV_VM_STALE_LOCK, SV_VM_LOCKED, SV_VM_MEMORY_SNAPSHOT, SV_VM_SUSPENDED,
+		SV_VM_UNKNOWN, SV_VM_RUNNING_ELSEWHERE, SV_VM_RUNNING};
 
 	for (int i = 0; i < (int)SV_ARRAY_LEN(order); i++) {
 		if (order[i] == s)
@@ -91,6 +92,7 @@ static void look_at_lock(struct sv_host *host, const char *path,
 {
 	static const enum sv_vm_state meaning[] = {
 		[SV_LOCK_NONE] = SV_VM_OFF,
+		[SV_LOCK_STALE_OWN] = SV_VM_CUT_OFF,
 		[SV_LOCK_STALE] = SV_VM_STALE_LOCK,
 		[SV_LOCK_WINDOW] = SV_VM_LOCKED,
 		[SV_LOCK_ELSEWHERE] = SV_VM_RUNNING_ELSEWHERE,
@@ -381,6 +383,8 @@ static const char *what_it_is(enum sv_vm_state s)
 		return "the machine crashed";
 	case SV_VM_STALE_LOCK:
 		return "the machine has a stale lock";
+	case SV_VM_CUT_OFF:
+		return "sharevm was cut off while it changed the machine";
 	case SV_VM_LOCKED:
 		return "another program has the machine open";
 	case SV_VM_OFF:
@@ -392,7 +396,8 @@ static const char *what_it_is(enum sv_vm_state s)
 
 int sv_vm_require_off(const struct sv_vm *vm, struct sv_err *err)
 {
-	const char *file = vm->state_file[0] ? vm->state_file : vm->config;
+	const char *file =
+		vm->state_file[0] && vm->state != SV_VM_CUT_OFF ? vm->state_file : vm->config;
 
 	if (vm->state == SV_VM_OFF)
 		return 0;

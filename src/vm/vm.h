@@ -18,6 +18,7 @@ enum sv_vm_state {
 	SV_VM_MEMORY_SNAPSHOT,
 	SV_VM_CRASHED,
 	SV_VM_STALE_LOCK, /* same machine, the process is gone */
+	SV_VM_CUT_OFF,    /* the same, and it was a sharevm that wrote: also "stale-lock" */
 	SV_VM_LOCKED,     /* by another tool */
 	SV_VM_UNKNOWN,    /* never treated as off */
 };
@@ -66,6 +67,17 @@ int sv_vm_refresh_state(struct sv_host *host, struct sv_vm *vm, struct sv_err *e
 /* 0 when off; else raises SV_BUSY (in use, suspended: exit 3) with the proof and the remedy
  * for its state. A stale lock is told apart and named with the file to remove. */
 int sv_vm_require_off(const struct sv_vm *vm, struct sv_err *err);
+
+/*
+ * VMware's locks for writing disk `disk` where it lies: of the configuration, and of the disk
+ * where it is a VMDK. SV_BUSY with who has one. Clears away what a sharevm that was killed has
+ * left; look at the state again then.
+ */
+struct sv_vm_hold;
+int sv_vm_hold(struct sv_host *host, const struct sv_vm *vm, size_t disk,
+	struct sv_vm_hold **ret, struct sv_err *err);
+void sv_vm_release(struct sv_vm_hold *h); /* NULL-safe */
+SV_DEFINE_CLEANUP(struct sv_vm_hold, sv_vm_release)
 
 /* ---- clone of a configuration ---- */
 
