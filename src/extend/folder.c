@@ -297,7 +297,8 @@ static int build(struct build *b, struct sv_job *job, struct sv_err *err)
 {
 	struct sv_extend *x = b->x;
 
-	if (record_originals(b, err) < 0 ||
+	if (sv_target_check_files(x->host, &x->target, err) < 0 ||
+		record_originals(b, err) < 0 ||
 		sv_edit_make(&x->target, !x->no_chkdsk, x->quick, job, &b->edit, err) < 0 ||
 		sv_edit_check(&b->edit, b->edit.overlay, NULL, job, err) < 0 ||
 		make_main_disk(b, job, err) < 0 || make_other_disks(b, job, err) < 0 ||

@@ -24,7 +24,8 @@ struct in_place {
 	struct sv_edit edit;
 	struct sv_manifest *manifest;
 	struct sv_edit_sample sample;
-	bool applying; /* files may have changed */
+	struct sv_vm_hold *hold; /* VMware's locks */
+	bool applying;           /* files may have changed */
 	uint64_t bytes;
 };
 
@@ -133,6 +134,17 @@ static int compare_disk(
 	return host == ip->stage ? sv_edit_check(&ip->edit, disk, &ip->sample, job, err) : 0;
 }
 
+/* Nobody runs the machine, and nobody has since it was planned. */
+static int check_quiet(struct in_place *ip, struct sv_err *err)
+{
+	struct sv_target *t = &ip->x->target;
+
+	if (sv_vm_refresh_state(ip->x->host, t->vm, err) < 0 ||
+		sv_vm_require_off(t->vm, err) < 0)
+		return -1;
+	return sv_target_check_files(ip->x->host, t, err);
+}
+
 static int prepare(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 {
 	struct sv_extend *x = ip->x;
@@ -201,8 +213,8 @@ static int commit(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 {
 	struct sv_host *host = ip->x->host;
 
-	if (sv_vm_refresh_state(host, ip->x->target.vm, err) < 0 ||
-		sv_vm_require_off(ip->x->target.vm, err) < 0 || sv_job_check(job, err) < 0)
+	/* a program that does not know VMware's locks may have come all the same */
+	if (check_quiet(ip, err) < 0 || sv_job_check(job, err) < 0)
 		return -1;
 	if (ip->x->undo_stale && sv_undo_forget(host, ip->disk, err) < 0)
 		return -1;
@@ -280,12 +292,15 @@ static int fill_result(
 
 static int run(struct in_place *ip, struct sv_job *job, struct sv_err *err)
 {
-	ip->undo_path = sv_undo_path(ip->disk, ip->x->undo_level);
-	ip->manifest_path = sv_undo_manifest_path(ip->disk, ip->x->undo_level);
+	struct sv_extend *x = ip->x;
+
+	ip->undo_path = sv_undo_path(ip->disk, x->undo_level);
+	ip->manifest_path = sv_undo_manifest_path(ip->disk, x->undo_level);
 	ip->manifest = calloc(1, sizeof *ip->manifest);
 	if (!ip->undo_path || !ip->manifest_path || !ip->manifest)
 		return sv_fail_nomem(err);
-	if (prepare(ip, job, err) < 0)
+	if (sv_vm_hold(x->host, x->target.vm, x->target.disk, &ip->hold, err) < 0 ||
+		check_quiet(ip, err) < 0 || prepare(ip, job, err) < 0)
 		return -1;
 	if (commit(ip, job, err) < 0) {
 		go_back(ip, err);
@@ -312,6 +327,7 @@ int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend
 			&r, err);
 	sv_edit_free(&ip.edit);
 	sv_host_close(ip.stage);
+	sv_vm_release(ip.hold);
 	sv_manifest_free(ip.manifest);
 	free(ip.undo_path);
 	free(ip.manifest_path);

@@ -221,13 +221,35 @@ static char *say_undone(const struct rollback *r, const char *disk, bool more)
 		more ? "; an earlier extension of it can be undone after this one" : "");
 }
 
-static int roll_back_disk(const struct rollback *r, const struct sv_vm *vm, const char *disk,
+/* What a sharevm left that was killed is no reason to refuse to bring its disk back. */
+static int check_quiet(struct sv_vm *vm, struct sv_err *err)
+{
+	return vm->state == SV_VM_CUT_OFF ? 0 : sv_vm_require_off(vm, err);
+}
+
+/* Takes the locks; for a plan only looks at them. */
+static int hold(const struct rollback *r, struct sv_vm *vm, size_t disk,
+	struct sv_vm_hold **ret, struct sv_err *err)
+{
+	if (check_quiet(vm, err) < 0)
+		return -1;
+	if (r->plan)
+		return 0;
+	if (sv_vm_hold(r->host, vm, disk, ret, err) < 0 ||
+		sv_vm_refresh_state(r->host, vm, err) < 0)
+		return -1;
+	return check_quiet(vm, err);
+}
+
+static int roll_back_disk(const struct rollback *r, struct sv_vm *vm, size_t i,
 	const struct sv_undo_files *f, char **ret_text, struct sv_err *err)
 {
+	SV_CLEANUP(sv_vm_releasep) struct sv_vm_hold *held = NULL;
+	const char *disk = vm->disks[i].path;
 	struct sv_undo_files below;
 	int rc;
 
-	if (sv_vm_require_off(vm, err) < 0 ||
+	if (hold(r, vm, i, &held, err) < 0 ||
 		sv_undo_find(r->host, disk, f->level, &below, err) < 0)
 		return -1;
 	rc = undo_disk(r, f, &below, err);
@@ -238,7 +260,7 @@ static int roll_back_disk(const struct rollback *r, const struct sv_vm *vm, cons
 }
 
 /* Looks for a disk of the machine that has an undo file beside it. */
-static int roll_back_machine(const struct rollback *r, const struct sv_vm *vm, bool *ret_found,
+static int roll_back_machine(const struct rollback *r, struct sv_vm *vm, bool *ret_found,
 	char **ret_text, struct sv_err *err)
 {
 	struct sv_undo_files f = {0};
@@ -252,10 +274,27 @@ static int roll_back_machine(const struct rollback *r, const struct sv_vm *vm, b
 		if (f.state == SV_UNDO_NONE)
 			continue;
 		*ret_found = true;
-		rc = roll_back_disk(r, vm, vm->disks[i].path, &f, ret_text, err);
+		rc = roll_back_disk(r, vm, i, &f, ret_text, err);
 	}
 	sv_undo_files_free(&f);
 	return rc;
+}
+
+/* A sharevm that was killed before it changed anything: its locks go. */
+static int clear_locks(
+	const struct rollback *r, struct sv_vm *vm, char **ret_text, struct sv_err *err)
+{
+	for (size_t i = 0; i < vm->n_disks; i++) {
+		SV_CLEANUP(sv_vm_releasep) struct sv_vm_hold *held = NULL;
+
+		if (hold(r, vm, i, &held, err) < 0)
+			return -1;
+	}
+	*ret_text =
+		sv_format("nothing of %s was changed before sharevm was cut off; its lock %s "
+			  "removed",
+			vm->config, r->plan ? "would be" : "is");
+	return *ret_text ? 0 : sv_fail_nomem(err);
 }
 
 static int roll_back(
@@ -274,6 +313,8 @@ static int roll_back(
 			return -1;
 		if (found)
 			return 0;
+		if (vm->state == SV_VM_CUT_OFF)
+			return clear_locks(r, vm, ret_text, err);
 	}
 	if (sv_manifest_load_dir(host, vm ? vm->folder : path, &m, &why) == 0) {
 		sv_autofree char *dir = sv_host_real_path(host, vm ? vm->folder : path, err);

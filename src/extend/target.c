@@ -28,6 +28,7 @@ void sv_target_close(struct sv_target *t)
 	for (size_t i = 0; t->images && i < t->n_images; i++)
 		sv_image_close(t->images[i]);
 	free(t->images);
+	sv_target_forget_files(t);
 	sv_vm_close(t->vm);
 	*t = (struct sv_target){0};
 }
@@ -267,8 +268,9 @@ static int open_target(struct sv_host *host, const struct sv_extend_request *req
 				    "(Options, Access Control), then try again");
 	}
 	if (sv_extend_allow_originals(host, t->vm->config, req->allow, err) < 0 ||
-		open_disks(host, t, req, err) < 0 || open_guest(t, job, err) < 0 ||
-		choose_volume(t, req->volume, err) < 0 || choose_disk_size(t, req, err) < 0)
+		open_disks(host, t, req, err) < 0 || sv_target_see_files(host, t, err) < 0 ||
+		open_guest(t, job, err) < 0 || choose_volume(t, req->volume, err) < 0 ||
+		choose_disk_size(t, req, err) < 0)
 		return -1;
 	return choose_volume_size(t, err);
 }

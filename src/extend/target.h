@@ -7,9 +7,16 @@
 #define SV_EXTEND_TARGET_H
 
 #include "extend/extend.h"
+#include "extend/identity.h"
 #include "guest/guest.h"
 #include "image/image.h"
 #include "vm/vm.h"
+
+/* A file that the disks are made of, as it was when they were opened. */
+struct sv_target_file {
+	char *path;
+	struct sv_identity identity; /* not sampled */
+};
 
 struct sv_target {
 	struct sv_vm *vm;
@@ -20,6 +27,8 @@ struct sv_target {
 	size_t volume;        /* index in guest->volumes */
 	uint64_t size;        /* new size of the disk, bytes */
 	uint64_t volume_size; /* new size of the volume, bytes */
+	struct sv_target_file *files;
+	size_t n_files;
 };
 
 /*
@@ -30,6 +39,12 @@ struct sv_target {
 int sv_target_open(struct sv_host *host, const struct sv_extend_request *req,
 	struct sv_job *job, struct sv_target *ret, struct sv_err *err);
 void sv_target_close(struct sv_target *t); /* frees the content; safe on a zeroed one */
+
+/* SV_BUSY when a file of the disks is not what it was when they were opened. */
+int sv_target_check_files(struct sv_host *host, const struct sv_target *t, struct sv_err *err);
+/* seen.c, for target.c */
+int sv_target_see_files(struct sv_host *host, struct sv_target *t, struct sv_err *err);
+void sv_target_forget_files(struct sv_target *t);
 
 struct sv_image *sv_target_image(const struct sv_target *t);
 struct sv_guest_volume *sv_target_volume(const struct sv_target *t);

@@ -145,6 +145,11 @@ static bool same_bytes(const char *a, const char *b)
 	return same;
 }
 
+static bool is_passed_over(const char *name, const char *but)
+{
+	return but && (sv_ends_with(name, but) || sv_ends_with(name, ".lck"));
+}
+
 /* Each file of a must be in b; with `compare` with the same bytes. */
 static const char *lacks(const char *a, const char *b, bool compare, const char *but)
 {
@@ -157,7 +162,7 @@ static const char *lacks(const char *a, const char *b, bool compare, const char 
 	while (!wrong && (e = readdir(dir))) {
 		char *x, *y;
 
-		if (e->d_name[0] == '.' || (but && sv_ends_with(e->d_name, but)))
+		if (e->d_name[0] == '.' || is_passed_over(e->d_name, but))
 			continue;
 		x = in_dir(a, e->d_name);
 		y = in_dir(b, e->d_name);

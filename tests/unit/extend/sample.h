@@ -29,7 +29,8 @@ struct sample_state {
 bool sample_untouched(const char *dir, struct sample_state *s);
 
 /* NULL when the folders have the same plain files with the same bytes (files that only `b`
- * has and whose name ends with `but` are passed over; NULL: none), else what differs. */
+ * has and whose name ends with `but`, and the lock folders of a program that was cut off, are
+ * passed over; NULL: none), else what differs. */
 const char *sample_differs(const char *a, const char *b, const char *but);
 
 #endif

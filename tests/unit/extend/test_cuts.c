@@ -205,14 +205,23 @@ static const char *check_rollback(const char *dir, void *user, bool done)
 	return exists(dir, RESULT ".partial") ? "a .partial folder is left" : NULL;
 }
 
+/* The locks of a rollback that was cut off go with the next one that has something to do. */
 static const char *check_rollback_in_place(const char *dir, void *user, bool done)
 {
 	struct cuts *c = user;
 	struct sv_err err = SV_ERR_INIT;
+	const char *text;
 
 	if (!done && roll_back(sv_host_posix(), dir, MACHINE, &err) < 0 &&
 		err.code != SV_NOTFOUND)
 		return wrong("the next rollback", &err);
+	text = check_original(dir, c, ".lck");
+	if (text)
+		return text;
+	if (extend(sv_host_posix(), dir, c, &err) < 0)
+		return wrong("the next extension", &err);
+	if (roll_back(sv_host_posix(), dir, MACHINE, &err) < 0)
+		return wrong("its rollback", &err);
 	return check_original(dir, c, NULL);
 }
 
