@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 #include "extend/extend.h"
 
-static void put_result(struct sv_cli *cli, const char *dir, const char *plan)
+static void put_result(struct sv_cli *cli, const char *dir, const char *plan, const char *done)
 {
 	struct sv_json j;
 
@@ -12,12 +12,11 @@ static void put_result(struct sv_cli *cli, const char *dir, const char *plan)
 		sv_json_kstring(&j, "folder", dir);
 		sv_json_kbool(&j, "dry_run", cli->global.dry_run);
 		sv_json_kstring(&j, "plan", plan);
+		if (done)
+			sv_json_kstring(&j, "done", done);
 		sv_doc_end(cli, &j);
-	} else if (cli->global.dry_run) {
-		sv_out_wrap(&cli->out, 0, 0, plan);
 	} else {
-		sv_out_in(&cli->out, SV_STYLE_GOOD, "Done.");
-		sv_out_line(&cli->out, " %s needs its original no more.", dir);
+		sv_out_wrap(&cli->out, 0, 0, done ? done : plan);
 	}
 }
 
@@ -25,12 +24,13 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const char *dir = ((const struct sv_args *)args)->operands.item[0];
 	sv_autofree char *plan = NULL;
+	sv_autofree char *done = NULL;
 
 	if (sv_extend_flatten_plan(cli->host, dir, &plan, err))
 		return -1;
-	if (!cli->global.dry_run && sv_extend_flatten(cli->host, dir, &cli->job, err))
+	if (!cli->global.dry_run && sv_extend_flatten(cli->host, dir, &cli->job, &done, err))
 		return -1;
-	put_result(cli, dir, plan);
+	put_result(cli, dir, plan, done);
 	return SV_EXIT_OK;
 }
 

@@ -20,11 +20,11 @@ static void put_json(struct sv_cli *cli, const char *dir, const struct sv_verify
 	sv_doc_end(cli, &j);
 }
 
-static void put_page(struct sv_cli *cli, const char *dir, const struct sv_verify_report *r)
+static void put_page(struct sv_cli *cli, const struct sv_verify_report *r)
 {
 	struct sv_out *o = &cli->out;
 
-	sv_out_in(o, SV_STYLE_NAME, "%s", dir);
+	sv_out_in(o, SV_STYLE_NAME, "%s", r->name);
 	sv_out_f(o, "  ");
 	if (r->n_faults)
 		sv_out_in(o, SV_STYLE_BAD, "%zu %s", r->n_faults,
@@ -48,7 +48,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 	if (cli->global.json)
 		put_json(cli, dir, &report);
 	else
-		put_page(cli, dir, &report);
+		put_page(cli, &report);
 	return report.n_faults ? SV_EXIT_FAULTS : SV_EXIT_OK;
 }
 

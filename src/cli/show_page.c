@@ -46,6 +46,12 @@ static void add_volume(struct sv_grid *g, const struct sv_guest_volume *v, bool 
 	}
 }
 
+/* Windows keeps this partition for itself, and never puts a file system on it. */
+static bool is_reserved(const struct sv_guest_volume *v)
+{
+	return !*v->type && v->type_name && !strcmp(v->type_name, "Microsoft reserved");
+}
+
 /* What a table has no column for: why a volume cannot be read, or should not be written. */
 static void put_remarks(struct sv_out *o, const struct sv_guest_volume *v, size_t indent)
 {
@@ -56,7 +62,7 @@ static void put_remarks(struct sv_out *o, const struct sv_guest_volume *v, size_
 		text = v->readable ? v->info.state : "";
 	if (!*text && v->readable && v->info.dirty)
 		text = "its file system asks for a check";
-	if (!*text)
+	if (!*text || is_reserved(v))
 		return;
 	snprintf(remark, sizeof remark, "%s: %s", v->mount && *v->mount ? v->mount : v->id,
 		text);

@@ -90,7 +90,8 @@ SV_DEFINE_CLEANUP(struct sv_extend, sv_extend_close)
 /* ---- what can be done with a result ---- */
 
 struct sv_verify_report {
-	char **ok; /* sentences: what holds */
+	char *name; /* of the machine */
+	char **ok;  /* sentences: what holds */
 	size_t n_ok;
 	char **faults; /* sentences: what does not, with path and offset */
 	size_t n_faults;
@@ -115,9 +116,10 @@ int sv_extend_rollback(struct sv_host *host, const char *path, bool discard, str
 int sv_extend_rollback_plan(struct sv_host *host, const char *path, bool discard,
 	struct sv_job *job, char **ret_text, struct sv_err *err);
 
-/* Makes a linked result independent of its originals. */
-int sv_extend_flatten(
-	struct sv_host *host, const char *dir, struct sv_job *job, struct sv_err *err);
+/* Makes a linked result independent of its originals. *ret_text is a sentence that tells what
+ * was done; caller frees. */
+int sv_extend_flatten(struct sv_host *host, const char *dir, struct sv_job *job,
+	char **ret_text, struct sv_err *err);
 /* What flatten would do, as a sentence; writes nothing. Caller frees *ret_text. */
 int sv_extend_flatten_plan(
 	struct sv_host *host, const char *dir, char **ret_text, struct sv_err *err);

@@ -341,8 +341,8 @@ static int run(struct flatten *f, struct sv_err *err)
 	return finish(f, err);
 }
 
-int sv_extend_flatten(
-	struct sv_host *host, const char *dir, struct sv_job *job, struct sv_err *err)
+int sv_extend_flatten(struct sv_host *host, const char *dir, struct sv_job *job,
+	char **ret_text, struct sv_err *err)
 {
 	struct flatten f = {.host = host, .job = job};
 	int rc = -1;
@@ -350,6 +350,11 @@ int sv_extend_flatten(
 	f.dir = sv_host_real_path(host, dir, err);
 	if (f.dir)
 		rc = run(&f, err);
+	if (!rc) {
+		*ret_text = sv_format(
+			"%s is independent now: it needs its original no more", f.m->name);
+		rc = *ret_text ? 0 : sv_fail_nomem(err);
+	}
 	free_flatten(&f);
 	return rc;
 }
@@ -370,9 +375,9 @@ static int describe(struct flatten *f, char **ret_text, struct sv_err *err)
 				sv_dev_size(sv_image_dev(f->image)), &need, err) < 0))
 		return -1;
 	*ret_text =
-		need ? sv_format("at most %s would be copied into %s; it then needs its "
+		need ? sv_format("at most %s would be copied into %s; %s then needs its "
 				 "original no more",
-			       sv_size_format(need, size), f->dir)
+			       sv_size_format(need, size), f->dir, f->m->name)
 		     : sv_format("the linked disk in %s would be deleted; its copy is whole",
 			       f->dir);
 	return *ret_text ? 0 : sv_fail_nomem(err);

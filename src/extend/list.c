@@ -41,6 +41,7 @@ void sv_extend_result_free(struct sv_extend_result *r)
 
 void sv_verify_report_free(struct sv_verify_report *r)
 {
+	free(r->name);
 	sv_list_free(r->ok, r->n_ok);
 	sv_list_free(r->faults, r->n_faults);
 	*r = (struct sv_verify_report){0};

@@ -59,8 +59,9 @@ static int describe_machine(struct sv_extend *x, struct sv_err *err)
 	if (links == 1)
 		return 0;
 	return add_step(p, "snapshots", err,
-		"%zu: the newest state is extended, the older ones stay with the original",
-		links - 1);
+		"there %s %zu: the newest state is extended, the older ones stay with the "
+		"original",
+		links == 2 ? "is" : "are", links - 1);
 }
 
 static const char *mode_sentence(const struct sv_extend_plan *p)

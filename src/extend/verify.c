@@ -108,6 +108,23 @@ static int report_changed(
 		original);
 }
 
+/* What is told of the `good` ones. */
+static int report_originals(struct verify *v, size_t good, struct sv_err *err)
+{
+	size_t n = v->manifest->n_originals;
+	bool needed = !v->knows_reads;
+
+	for (size_t i = 0; i < n; i++)
+		needed |= is_read(v, v->manifest->originals[i].name);
+	if (!needed)
+		return OK(v, "it is independent: nothing is read from the original");
+	if (!good)
+		return 0;
+	return OK(v, "%s%zu of %zu files of the original are as they were (%s)",
+		good == n ? "" : "only ", good, n,
+		v->full ? "every byte hashed" : "size, time, samples");
+}
+
 static int check_originals(struct verify *v, struct sv_err *err)
 {
 	struct sv_manifest *m = v->manifest;
@@ -130,12 +147,7 @@ static int check_originals(struct verify *v, struct sv_err *err)
 		if (!same && report_changed(v, f->name, "its hash differs", err) < 0)
 			return -1;
 	}
-	return good ? OK(v, "%zu of %zu original files are as they were%s", good,
-			      m->n_originals,
-			      v->full          ? ", every byte hashed"
-			      : m->n_originals ? " (size, time, samples)"
-					       : "")
-		    : 0;
+	return report_originals(v, good, err);
 }
 
 static void report_image_fault(
@@ -242,6 +254,9 @@ static int run(struct verify *v, struct sv_err *err)
 		}
 		return -1;
 	}
+	v->report->name = strdup(v->manifest->name);
+	if (!v->report->name)
+		return sv_fail_nomem(err);
 	if (sv_extend_allow_originals(v->host, v->dir, v->allow, err) < 0 ||
 		look_at_reads(v, err) < 0 || check_made(v, err) < 0 ||
 		check_originals(v, err) < 0 || check_disk(v, err) < 0)

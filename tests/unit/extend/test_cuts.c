@@ -305,22 +305,21 @@ static const char *check_second_step_back(const char *dir, void *user, bool done
 static int work_flatten(struct sv_host *h, const char *dir, void *user, struct sv_err *err)
 {
 	sv_autofree char *path = in_dir(dir, RESULT);
+	sv_autofree char *text = NULL;
 
 	(void)user;
-	return sv_extend_flatten(h, path, NULL, err);
+	return sv_extend_flatten(h, path, NULL, &text, err);
 }
 
 static const char *check_flatten(const char *dir, void *user, bool done)
 {
 	struct cuts *c = user;
-	sv_autofree char *path = in_dir(dir, RESULT);
 	struct sv_err err = SV_ERR_INIT;
 	const char *text = look_at_result(dir);
 
 	if (text)
 		return text;
-	if (!done && sv_extend_flatten(sv_host_posix(), path, NULL, &err) < 0 &&
-		err.code != SV_USAGE)
+	if (!done && work_flatten(sv_host_posix(), dir, user, &err) < 0 && err.code != SV_USAGE)
 		return wrong("the next flatten", &err);
 	text = look_at_result(dir);
 	if (text)
