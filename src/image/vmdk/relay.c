@@ -245,7 +245,7 @@ static int switch_header(struct sv_vmdk_sparse *s, const struct sv_vmdk_header *
 /* Everything from the file again, by the new header. */
 static int reload(struct sv_vmdk_sparse *s, struct sv_err *err)
 {
-	struct sv_vmdk_sparse *again;
+	struct sv_vmdk_sparse *again, old = *s;
 
 	sv_vmdk_tables_clear(s->tables);
 	again = sv_vmdk_sparse_open(s->file, s->tables, s->id, true, err);
@@ -253,11 +253,9 @@ static int reload(struct sv_vmdk_sparse *s, struct sv_err *err)
 		return -1;
 	again->below = s->below;
 	again->start = s->start;
-	sv_dev_close(s->file);
-	sv_vmdk_directory_free(s->gd);
-	sv_vmdk_directory_free(s->rgd);
 	*s = *again;
-	free(again);
+	*again = old;
+	sv_vmdk_sparse_close(again);
 	return 0;
 }
 
