@@ -145,21 +145,19 @@ static void change(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n, boo
 		must_say(&err);
 }
 
-static void grow(struct sv_vmdk_sparse *s, bool sound)
+static void grow(struct sv_vmdk_sparse *s, uint64_t add, bool sound)
 {
-	uint64_t old = s->h.capacity, more = old + old / 2 + 77;
+	uint64_t old = s->h.capacity, more = old + add;
+	const char *desc = s->h.desc_sectors ? "# Disk DescriptorFile\n" : NULL;
 	struct sv_err err = SV_ERR_INIT;
-	static struct sv_dev *const nothing = NULL;
 	uint8_t before[READ_CHUNK], after[READ_CHUNK];
 	uint64_t n = SV_MIN(old * SV_SECTOR, sizeof before);
-	bool read;
+	bool read = reads(s, before, n, 0);
 
-	/* only a base grows; and what libFuzzer has memory for */
-	s->below = &nothing;
-	read = reads(s, before, n, 0);
-	if (sv_vmdk_tables(more, s->h.grain) > 4096)
+	/* what libFuzzer has memory for */
+	if (sv_vmdk_tables(more, s->h.grain) > 4096 || s->h.desc_sectors > 2048)
 		return;
-	if (sv_vmdk_sparse_grow(s, more, NULL, 0, &err) < 0) {
+	if (sv_vmdk_sparse_grow(s, more, desc, desc ? strlen(desc) : 0, &err) < 0) {
 		must_say(&err);
 		return;
 	}
@@ -168,7 +166,22 @@ static void grow(struct sv_vmdk_sparse *s, bool sound)
 		return;
 	require(check(s) == 0);
 	require(read && reads(s, after, n, 0) && !memcmp(before, after, n));
-	require(reads(s, after, SV_SECTOR, old * SV_SECTOR) && sv_is_zero(after, SV_SECTOR));
+	n = SV_MIN(add * SV_SECTOR, sizeof after);
+	require(reads(s, after, n, old * SV_SECTOR) && sv_is_zero(after, n));
+}
+
+/* Within the last table, to more tables, and from those that the growth has laid. */
+static void grow_thrice(struct sv_vmdk_sparse *s, bool sound)
+{
+	static struct sv_dev *const nothing = NULL;
+	struct sv_err err = SV_ERR_INIT;
+
+	s->below = &nothing; /* only a base grows */
+	require(sv_vmdk_sparse_check_grow(s, SV_DEV_SIZE_MAX / SV_SECTOR, &err) < 0);
+	must_say(&err);
+	grow(s, 1, sound);
+	grow(s, s->h.capacity / 2 + 77, sound);
+	grow(s, 2 * s->h.capacity, sound);
 }
 
 static void run(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n)
@@ -182,7 +195,7 @@ static void run(struct sv_vmdk_sparse *s, const uint8_t *bytes, size_t n)
 		allocated <= s->h.capacity * SV_SECTOR);
 	change(s, bytes, n, sound);
 	require(!sound || check(s) == 0);
-	grow(s, sound);
+	grow_thrice(s, sound);
 	walk(s, true);
 }
 
