@@ -128,7 +128,9 @@ static int parse_mapped(const uint8_t *record, struct sv_ntfs_raw_attr *a, struc
 		return bad(err, a->offset + 4, "the length of a mapped attribute", a->length);
 	memcpy(&m, record + a->offset, sizeof m);
 	runs = sv_get_le16(m.mapping_offset);
-	if (runs < sizeof m || runs > a->length)
+	/* a name behind the runs would be lost when they change; nobody puts it there */
+	if (runs < sizeof m || runs > a->length ||
+		(a->name_length && a->name + 2U * a->name_length > record + a->offset + runs))
 		return bad(err, a->offset + offsetof(struct ntfs_attr_mapped, mapping_offset),
 			"the offset of the runs", runs);
 	a->runs_offset = a->offset + runs;
