@@ -16,8 +16,9 @@ usage: ntfs_twin.py IMAGE WHAT [ARGUMENT...]
   log KIND                $LogFile: clean closed unclean cached torn none chkdsk
   twice RECORD            the file's first cluster becomes that of $MFTMirr
   resident-bitmap         $Bitmap's data moves into its MFT record
-  split-bitmap [name]     $Bitmap's data in two records, with a resident attribute list; its
-                          name in the second one too
+  split-bitmap [WHAT]     $Bitmap's data in two records, with a resident attribute list; its
+                          name in the second one too ("name"); the list in a cluster of its
+                          own ("mapped", "mapped-name")
   scramble RECORD         breaks the record's update sequence
   magic RECORD            overwrites the record's signature
   data PATTERN            changes one byte where the file data PATTERN begins
@@ -254,7 +255,7 @@ def split_bitmap(v, what="data"):
     second[40:64] = bytes(24)
     base = v.replace_attr(base, at, first + pack_runs([(lcn, 1)]))
     moved = []
-    if what == "name":
+    if what.endswith("name"):
         at = v.attr(base, names)
         moved = [base[at:at + u32(base, at + 4)]]
         struct.pack_into("<H", moved[0], 14, 0)
@@ -268,14 +269,24 @@ def split_bitmap(v, what="data"):
     def instance(record, kind):
         return u16(record, v.attr(record, kind) + 14)
     entries = entry(0x10, 0, BITMAP, base, instance(base, 0x10))
-    entries += entry(names, 0, *((other, extension, 0) if what == "name" else
+    entries += entry(names, 0, *((other, extension, 0) if what.endswith("name") else
                                  (BITMAP, base, instance(base, names))))
     entries += entry(DATA, 0, BITMAP, base, instance(base, DATA))
     entries += entry(DATA, 1, other, extension, 1)
     at = v.attr(base, 0x10)
     at += u32(base, at + 4)
-    head = struct.pack("<IIBBHHHIHBB", 0x20, 24 + len(entries), 0, 0, 24, 0,
-                       u16(base, 0x28), len(entries), 24, 0, 0)
+    if what.startswith("mapped"):
+        cluster = v.free_cluster()
+        v.mark(cluster, True)
+        v.write(cluster * v.cluster, entries + bytes(v.cluster - len(entries)))
+        runs = pack_runs([(cluster, 1)])
+        runs += bytes(-len(runs) % 8)
+        head = struct.pack("<IIBBHHHQQH6xQQQ", 0x20, 64 + len(runs), 1, 0, 64, 0, u16(base, 0x28),
+                           0, 0, 64, v.cluster, len(entries), len(entries))
+        entries = runs
+    else:
+        head = struct.pack("<IIBBHHHIHBB", 0x20, 24 + len(entries), 0, 0, 24, 0,
+                           u16(base, 0x28), len(entries), 24, 0, 0)
     struct.pack_into("<H", base, 0x28, u16(base, 0x28) + 1)
     used = u32(base, 0x18)
     base = base[:at] + head + entries + base[at:used]

@@ -7,7 +7,8 @@
  *
  * A refusal must have a code and a message. What was accepted with the cross-check must grow,
  * and then be accepted again: so each bit and each MFT record that growing wrote is judged by
- * the checks that it had to pass before.
+ * the checks that it had to pass before. Users' files must be the same before and after. The
+ * cross-check must say the same with as little memory as it can do with.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@
 
 #include "base/endian.h"
 #include "base/num.h"
-#include "fs/grow.h"
+#include "fs/driver.h"
+#include "fs/ntfs/check.h"
+#include "fs/ntfs/growth.h"
 
 #define MUST(x)                                                                                \
 	do {                                                                                   \
@@ -74,11 +77,58 @@ static bool check(struct sv_dev *dev, uint64_t size, const struct sv_fs_grow_opt
 	return false;
 }
 
+/* ---- what a user sees ---- */
+
+struct sight {
+	uint64_t names, sum;
+};
+
+static int see(void *user, uint64_t parent, const char *name, const struct sv_fs_stat *st)
+{
+	struct sight *s = user;
+	uint64_t x = parent * 31 + st->ino + (uint64_t)st->type;
+
+	while (*name)
+		x = x * 31 + (unsigned char)*name++;
+	s->sum += x * 31 + st->size;
+	return ++s->names > 5000;
+}
+
+/* Names, places and sizes; damage counts as nothing seen. */
+static struct sight look(struct sv_dev *dev)
+{
+	struct sight s = {0};
+	struct sv_fs *fs;
+
+	if (sv_ntfs_driver.open(dev, &fs, NULL) < 0)
+		return s;
+	sv_fs_walk(fs, see, &s, NULL, NULL);
+	sv_fs_close(fs);
+	return s;
+}
+
+/* ---- */
+
+static void check_in_windows(struct sv_dev *dev, uint64_t size)
+{
+	SV_CLEANUP(sv_ntfs_raw_free_vol) struct sv_ntfs_raw_vol v = {0};
+	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
+	int all, little;
+
+	if (sv_ntfs_raw_open_vol(dev, &v, NULL) < 0 ||
+		sv_ntfs_plan_growth(&v, size, false, &g, NULL) < 0)
+		return;
+	all = sv_ntfs_cross_check(&v, &g.old_bitmap, 4096, NULL, NULL);
+	little = sv_ntfs_cross_check(&v, &g.old_bitmap, 8, NULL, NULL);
+	MUST(all == little);
+}
+
 static void grow(struct sv_dev *dev, uint64_t size, const struct sv_fs_grow_opts *opts)
 {
 	struct sv_err err = SV_ERR_INIT;
 	sv_autodev struct sv_dev *over = sv_overlay_open(dev, size, 8 * SV_MIB, "grown", &err);
 	struct sv_fs_grow_opts again = {.quick = opts->quick, .accept_dirty = true};
+	struct sight before = look(dev), after;
 
 	MUST(over);
 	if (sv_fs_grow(over, opts, &err) < 0) {
@@ -86,8 +136,11 @@ static void grow(struct sv_dev *dev, uint64_t size, const struct sv_fs_grow_opts
 		MUST(opts->quick);
 		return;
 	}
-	if (!opts->quick)
-		MUST(check(over, size, &again));
+	if (opts->quick)
+		return;
+	MUST(check(over, size, &again));
+	after = look(over);
+	MUST(before.names == after.names && before.sum == after.sum);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -108,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	dev = sv_sparse_open(size, 4 * SV_MIB, "volume", &err);
 	MUST(dev);
 	put_pieces(dev, bytes + 4, n - 4);
+	check_in_windows(dev, new_size);
 	if (check(dev, new_size, &opts) || opts.quick)
 		grow(dev, new_size, &opts);
 	return 0;

@@ -99,6 +99,9 @@ SEEDS = {
     "bad": (4 << 20, 4096, 0, lambda p: twin(p, "bad", 900)),
     "split": (4 << 20, 512, MUCH, lambda p: twin(p, "split-bitmap")),
     "split-name": (4 << 20, 512, MUCH | ASK, lambda p: twin(p, "split-bitmap", "name")),
+    "split-mapped": (4 << 20, 512, MUCH, lambda p: twin(p, "split-bitmap", "mapped")),
+    "split-mapped-name": (4 << 20, 512, MUCH, lambda p: twin(p, "split-bitmap", "mapped-name")),
+    "twice": (4 << 20, 4096, 0, lambda p: twin(p, "twice", 4)),
     "hibernated": (4 << 20, 4096, 0, hiberfil),
 }
 
