@@ -183,15 +183,41 @@ static int look_into_all(struct sv_guest *g, struct sv_job *job, struct sv_err *
 
 /* ---- open and close ---- */
 
-static int init_os(struct sv_guest_os *os, struct sv_err *err)
+int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err)
 {
-	char **texts[] = {&os->family, &os->product, &os->version, &os->arch, &os->hostname};
+	char **texts[] = {&os->family, &os->product, &os->version, &os->arch, &os->hostname,
+		&os->edition, &os->display_version, &os->time_zone, &os->pending_reboot,
+		&os->folder};
 
+	os->volume = -1;
 	for (size_t i = 0; i < SV_ARRAY_LEN(texts); i++) {
 		if (sv_guest_set_text(texts[i], "", err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+void sv_guest_os_free(struct sv_guest_os *os)
+{
+	char *texts[] = {os->family, os->product, os->version, os->arch, os->hostname,
+		os->edition, os->display_version, os->time_zone, os->pending_reboot,
+		os->folder};
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(texts); i++)
+		free(texts[i]);
+	for (size_t i = 0; i < os->n_users; i++) {
+		free(os->users[i].name);
+		free(os->users[i].id);
+		free(os->users[i].home);
+	}
+	free(os->users);
+}
+
+const struct sv_guest_os *sv_guest_system(const struct sv_guest *g, size_t i)
+{
+	if (i == 0)
+		return g->os.family[0] ? &g->os : NULL;
+	return i - 1 < g->n_others ? &g->others[i - 1] : NULL;
 }
 
 static int open_all(struct sv_guest *g, struct sv_dev *const *disks, size_t n,
@@ -219,7 +245,7 @@ static int open_guest(struct sv_dev *const *disks, size_t n, bool brief, struct 
 	if (!g)
 		return sv_fail_nomem(err);
 	g->system_volume = -1;
-	if (init_os(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
+	if (sv_guest_os_init(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
 		sv_windows_detect(g, brief, job, err) < 0)
 		return -1;
 	*ret = SV_STEAL(g);
@@ -253,11 +279,10 @@ void sv_guest_close(struct sv_guest *g)
 		sv_dev_close(g->disks[i].dev);
 		free(g->disks[i].problem);
 	}
-	free(g->os.family);
-	free(g->os.product);
-	free(g->os.version);
-	free(g->os.arch);
-	free(g->os.hostname);
+	sv_guest_os_free(&g->os);
+	for (size_t i = 0; i < g->n_others; i++)
+		sv_guest_os_free(&g->others[i]);
+	free(g->others);
 	free(g->volumes);
 	free(g->disks);
 	free(impl_of(g)->fs);

@@ -32,12 +32,31 @@ struct sv_guest_volume {
 	bool active;
 };
 
+struct sv_guest_user {
+	char *name; /* "Zoë"; of a domain's user the name of his folder */
+	char *id;   /* "S-1-5-21-…-1001" */
+	char *home; /* as the guest writes it: "C:\Users\Zoë"; "" where he never logged on */
+};
+
+/* Texts are "" and times 0 where something is not known. */
 struct sv_guest_os {
 	char *family;  /* "windows"; "" where none is recognised */
 	char *product; /* "Windows 7 Ultimate" */
-	char *version; /* "6.1.7601" */
+	char *version; /* "6.1.7601", "10.0.19045.3803" */
 	char *arch;    /* "x86", "x86_64", "arm64" */
 	char *hostname;
+	char *edition;         /* "Ultimate", "Professional" */
+	char *display_version; /* "22H2"; of older ones "Service Pack 1" */
+	uint32_t build, ubr;   /* 19045 and 3803, its updates */
+	char *time_zone;       /* as that system calls it */
+	struct sv_fs_time installed, last_shutdown;
+	uint32_t services;    /* how many are known to it, drivers among them */
+	char *pending_reboot; /* "" or what waits for a restart */
+	struct sv_guest_user *users;
+	size_t n_users;
+	int volume;   /* index of its volume, -1 where none is recognised */
+	char *folder; /* in it: "/Windows" */
+	char letter;  /* of its volume, as this system knows it; 0 for none */
 };
 
 struct sv_guest_disk {
@@ -55,6 +74,9 @@ struct sv_guest {
 	struct sv_guest_os os;
 	int system_volume; /* index of the volume with the operating system (Windows' C:), or -1
 			    */
+	struct sv_guest_os
+		*others; /* further systems, on other volumes; letters are not theirs */
+	size_t n_others;
 };
 
 /* One bad disk or volume never stops the others: see `problem`. */
@@ -66,6 +88,9 @@ int sv_guest_open_volumes(struct sv_dev *const *disks, size_t n, struct sv_job *
 	struct sv_guest **ret, struct sv_err *err);
 void sv_guest_close(struct sv_guest *g);
 SV_DEFINE_CLEANUP(struct sv_guest, sv_guest_close)
+
+/* System number i: `os`, then `others`; NULL where there are no more. */
+const struct sv_guest_os *sv_guest_system(const struct sv_guest *g, size_t i);
 
 /* The open file system of a volume; owned by the guest, opened once. */
 int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv_err *err);

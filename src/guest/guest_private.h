@@ -4,6 +4,7 @@
 #define SV_GUEST_PRIVATE_H
 
 #include "guest/guest.h"
+#include "hive/hive.h"
 #include "volume/group.h"
 
 /* Volumes on volumes on volumes: LVM2 on md on partitions takes two rounds. */
@@ -32,12 +33,26 @@ void sv_guest_volume_free(struct sv_guest_volume *v); /* frees the content */
 int sv_guest_add_groups(struct sv_guest *g, size_t from, unsigned round, struct sv_job *job,
 	struct sv_err *err);
 
+int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err); /* of zeros */
+void sv_guest_os_free(struct sv_guest_os *os);
+
 /*
- * windows.c: fills g->os, g->system_volume and the drive letters where one of the volumes
- * holds a Windows. What cannot be found out stays "" (a damaged hive is told by a note): only
- * SV_NOMEM and SV_CANCELLED are errors. `brief`: SOFTWARE, which may be large, is only read
- * where SYSTEM tells no letter.
+ * windows.c: fills g->os, g->others, g->system_volume and the drive letters where volumes hold
+ * a Windows. What cannot be found out stays "" (a damaged hive is told by a note): only
+ * SV_NOMEM and SV_CANCELLED are errors. `brief`: only which, where, and the letters.
  */
 int sv_windows_detect(struct sv_guest *g, bool brief, struct sv_job *job, struct sv_err *err);
+
+/* A path as that Windows writes it ("%SystemDrive%\\Users\\Zoë", "C:\\Users\\Zoë") -> volume
+ * and path in it. Caller frees *ret_path. */
+int sv_guest_resolve_windows(struct sv_guest *g, const struct sv_guest_os *os, const char *path,
+	size_t *ret_volume, char **ret_path, struct sv_err *err);
+
+/* windows_facts.c, windows_users.c: what hives tell (NULL: it cannot be read). The error is
+ * only ever SV_NOMEM. */
+int sv_windows_facts(struct sv_guest_os *os, struct sv_hive *software, struct sv_hive *system,
+	struct sv_err *err);
+int sv_windows_users(struct sv_guest_os *os, struct sv_hive *sam, struct sv_hive *software,
+	struct sv_err *err);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Recognising Windows: the volume with its registry, what the registry says of the system, and
- * which letters it gave to the volumes.
+ * Recognising Windows: the volumes with a registry, and which letters the first of them gave to
+ * the volumes.
  *
  * Letters stand in SYSTEM\MountedDevices: "\DosDevices\C:" is 12 bytes (signature of the MBR
  * disk, offset of the partition) or 24 bytes ("DMIO:ID:" and the GUID of the GPT partition).
  */
 #include "guest/guest_private.h"
-#include "guest/hive_file.h"
+#include "guest/registry.h"
 
 #include "base/endian.h"
 #include "base/num.h"
@@ -16,190 +16,97 @@
 #include <ctype.h>
 #include <string.h>
 
-#define CURRENT     "Microsoft\\Windows NT\\CurrentVersion"
 #define DOS_DEVICES "\\DosDevices\\"
-#define WIN11_BUILD 22000 /* its registry calls itself Windows 10 */
+#define CURRENT     "Microsoft\\Windows NT\\CurrentVersion"
 
-/* ---- the volume ---- */
+/* ---- which volumes ---- */
 
-static bool exists(struct sv_guest *g, size_t volume, const char *path)
+static bool exists(struct sv_guest *g, size_t volume, const char *folder, const char *hive)
 {
+	sv_autofree char *path = sv_format("%s/System32/config/%s", folder, hive);
 	struct sv_fs *fs;
 	uint64_t ino;
 
-	return sv_guest_fs(g, volume, &fs, NULL) == 0 &&
+	return path && sv_guest_fs(g, volume, &fs, NULL) == 0 &&
 	       sv_fs_lookup(fs, path, &ino, NULL) == 0;
 }
 
-/* Where the hives lie: the folder that set-up proposes, and the one of before XP. */
-static const struct {
-	const char *system, *software;
-} places[] = {
-	{"/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE"},
-	{"/WINNT/system32/config/system", "/WINNT/system32/config/software"},
-};
+/* Where Windows lies: the folder that set-up proposes, and the one of before XP. */
+static const char *const folders[] = {"/Windows", "/WINNT"};
 
-/* The first volume with both hives (Windows' recovery image has them inside a WIM only), and
- * which of the places; -1 where there is none. */
-static int find_system_volume(struct sv_guest *g, size_t *ret_place)
+static int describe(
+	struct sv_guest_os *os, size_t volume, const char *folder, struct sv_err *err)
+{
+	os->volume = (int)volume;
+	if (sv_guest_set_text(&os->family, "windows", err) < 0)
+		return -1;
+	return sv_guest_set_text(&os->folder, folder, err);
+}
+
+static int add_system(struct sv_guest *g, size_t volume, const char *folder, struct sv_err *err)
+{
+	struct sv_guest_os *others;
+
+	if (g->system_volume < 0) {
+		g->system_volume = (int)volume;
+		return describe(&g->os, volume, folder, err);
+	}
+	others = realloc(g->others, (g->n_others + 1) * sizeof *others);
+	if (!others)
+		return sv_fail_nomem(err);
+	g->others = others;
+	others[g->n_others] = (struct sv_guest_os){0};
+	if (sv_guest_os_init(&others[g->n_others++], err) < 0)
+		return -1;
+	return describe(&others[g->n_others - 1], volume, folder, err);
+}
+
+/* Volumes with both hives (Windows' recovery image has them inside a WIM only). */
+static int find_systems(struct sv_guest *g, struct sv_err *err)
 {
 	for (size_t i = 0; i < g->n_volumes; i++) {
+		size_t f = 0;
+
 		if (!g->volumes[i].readable || strcmp(g->volumes[i].type, "ntfs") != 0)
 			continue;
-		for (size_t p = 0; p < SV_ARRAY_LEN(places); p++) {
-			if (exists(g, i, places[p].system) &&
-				exists(g, i, places[p].software)) {
-				*ret_place = p;
-				return (int)i;
-			}
-		}
+		while (f < SV_ARRAY_LEN(folders) &&
+			!(exists(g, i, folders[f], "SYSTEM") &&
+				exists(g, i, folders[f], "SOFTWARE")))
+			f++;
+		if (f < SV_ARRAY_LEN(folders) && add_system(g, i, folders[f], err) < 0)
+			return -1;
 	}
-	return -1;
+	return 0;
 }
 
 /* ---- hives ---- */
 
-static int open_hive(struct sv_guest *g, const char *path, struct sv_job *job,
+/* 0 with *ret NULL where it cannot be read, which becomes a note. */
+static int open_hive(struct sv_registry *r, const char *name, struct sv_job *job,
 	struct sv_hive **ret, struct sv_err *err)
 {
-	struct sv_fs *fs;
-
-	if (sv_guest_fs(g, (size_t)g->system_volume, &fs, err) < 0)
-		return -1;
-	return sv_guest_hive_open(fs, path, job, ret, err);
-}
-
-/* Damage is told by a note; what is left are the errors that end everything. */
-static int only_fatal(
-	struct sv_job *job, const char *path, const struct sv_err *why, struct sv_err *err)
-{
-	if (why->code != SV_NOMEM && why->code != SV_CANCELLED) {
-		sv_job_note(job, "the registry hive %s cannot be read: %s", path, why->message);
-		return 0;
-	}
-	sv_err_copy(err, why);
-	return -1;
-}
-
-/* A string below the root; *text stays as it is where there is none. */
-static int take_string(
-	struct sv_hive *h, const char *key, const char *value, char **text, struct sv_err *err)
-{
+	sv_autofree char *path = sv_format("HKEY_LOCAL_MACHINE\\%s", name);
+	sv_autoregkey struct sv_registry_key k = {0};
 	struct sv_err why = SV_ERR_INIT;
-	sv_hive_key root, k;
-	char *s = NULL;
 
-	if (sv_hive_root(h, &root, &why) < 0 || sv_hive_find(h, root, key, &k, &why) < 0 ||
-		!(s = sv_hive_string(h, k, value, &why))) {
-		sv_err_copy(err, &why);
-		return why.code == SV_NOMEM ? -1 : 0;
-	}
-	free(*text);
-	*text = s;
-	return 0;
-}
-
-static bool take_dword(struct sv_hive *h, const char *key, const char *value, uint32_t *ret)
-{
-	sv_hive_key root, k;
-
-	return sv_hive_root(h, &root, NULL) == 0 && sv_hive_find(h, root, key, &k, NULL) == 0 &&
-	       sv_hive_dword(h, k, value, ret, NULL) == 0;
-}
-
-/* ---- SOFTWARE: product and version ---- */
-
-static int set_version(
-	struct sv_guest_os *os, struct sv_hive *h, const char *build, struct sv_err *err)
-{
-	sv_autofree char *old = strdup("");
-	uint32_t major, minor;
-
-	if (!old || take_string(h, CURRENT, "CurrentVersion", &old, err) < 0)
-		return old ? -1 : sv_fail_nomem(err);
-	free(os->version);
-	if (take_dword(h, CURRENT, "CurrentMajorVersionNumber", &major) &&
-		take_dword(h, CURRENT, "CurrentMinorVersionNumber", &minor))
-		os->version = sv_format("%u.%u.%s", major, minor, build);
-	else
-		os->version = sv_format("%s%s%s", old, old[0] && build[0] ? "." : "", build);
-	return os->version ? 0 : sv_fail_nomem(err);
-}
-
-static int correct_product(struct sv_guest_os *os, const char *build, struct sv_err *err)
-{
-	static const char ten[] = "Windows 10";
-	char *text;
-
-	if (!sv_starts_with(os->product, ten) || strtoul(build, NULL, 10) < WIN11_BUILD)
+	*ret = NULL;
+	if (!path)
+		return sv_fail_nomem(err);
+	if (sv_registry_find(r, path, &k, &why) == 0) {
+		*ret = k.hive;
 		return 0;
-	text = sv_format("Windows 11%s", os->product + strlen(ten));
-	if (!text)
-		return sv_fail_nomem(err);
-	free(os->product);
-	os->product = text;
-	return 0;
-}
-
-static int read_software(
-	struct sv_guest *g, struct sv_hive *h, char *ret_letter, struct sv_err *err)
-{
-	sv_autofree char *build = strdup("");
-	sv_autofree char *root = strdup("");
-
-	if (!build || !root)
-		return sv_fail_nomem(err);
-	if (take_string(h, CURRENT, "ProductName", &g->os.product, err) < 0 ||
-		take_string(h, CURRENT, "CurrentBuildNumber", &build, err) < 0 ||
-		take_string(h, CURRENT, "SystemRoot", &root, err) < 0 ||
-		set_version(&g->os, h, build, err) < 0 ||
-		correct_product(&g->os, build, err) < 0)
-		return -1;
-	if (isalpha((unsigned char)root[0]) && root[1] == ':')
-		*ret_letter = (char)toupper((unsigned char)root[0]);
-	return 0;
-}
-
-/* ---- SYSTEM: architecture, name, letters ---- */
-
-static const char *arch_name(const char *windows)
-{
-	static const char *const names[][2] = {
-		{"x86", "x86"}, {"AMD64", "x86_64"}, {"ARM64", "arm64"}, {"IA64", "ia64"}};
-
-	for (size_t i = 0; i < SV_ARRAY_LEN(names); i++) {
-		if (!strcasecmp(windows, names[i][0]))
-			return names[i][1];
 	}
-	return windows;
-}
-
-static int take_from_set(
-	struct sv_hive *h, const char *key, const char *value, char **text, struct sv_err *err)
-{
-	uint32_t current = 1;
-	sv_autofree char *path = NULL;
-
-	take_dword(h, "Select", "Current", &current);
-	path = sv_format("ControlSet%03u\\%s", current, key);
-	return path ? take_string(h, path, value, text, err) : sv_fail_nomem(err);
-}
-
-static int read_names(struct sv_guest_os *os, struct sv_hive *h, struct sv_err *err)
-{
-	sv_autofree char *arch = strdup("");
-
-	if (!arch)
-		return sv_fail_nomem(err);
-	if (take_from_set(h, "Control\\Session Manager\\Environment", "PROCESSOR_ARCHITECTURE",
-		    &arch, err) < 0 ||
-		take_from_set(h, "Control\\ComputerName\\ComputerName", "ComputerName",
-			&os->hostname, err) < 0 ||
-		take_from_set(
-			h, "Services\\Tcpip\\Parameters", "Hostname", &os->hostname, err) < 0)
+	if (why.code == SV_NOMEM || why.code == SV_CANCELLED) {
+		sv_err_copy(err, &why);
 		return -1;
-	return sv_guest_set_text(&os->arch, arch_name(arch), err);
+	}
+	if (why.code != SV_NOTFOUND)
+		sv_job_note(job, "the registry hive %s cannot be read: %s",
+			why.path[0] ? why.path : name, why.message);
+	return 0;
 }
+
+/* ---- letters ---- */
 
 /* Does a value of MountedDevices mean this volume? */
 static bool is_mounted_as(const struct sv_guest *g, const struct sv_guest_volume *v,
@@ -238,18 +145,6 @@ static int take_letter(void *user, const char *name, uint32_t type, const void *
 	return 0;
 }
 
-static int read_system(struct sv_guest *g, struct sv_hive *h, struct sv_err *err)
-{
-	sv_hive_key root, key;
-
-	if (sv_hive_root(h, &root, NULL) == 0 &&
-		sv_hive_find(h, root, "MountedDevices", &key, NULL) == 0)
-		sv_hive_values(h, key, take_letter, g, NULL);
-	return read_names(&g->os, h, err);
-}
-
-/* ---- all of it ---- */
-
 static bool letter_is_free(const struct sv_guest *g, char letter)
 {
 	for (size_t i = 0; i < g->n_volumes; i++) {
@@ -257,6 +152,27 @@ static bool letter_is_free(const struct sv_guest *g, char letter)
 			return false;
 	}
 	return true;
+}
+
+static void read_letters(struct sv_guest *g, struct sv_hive *system)
+{
+	sv_hive_key root, key;
+
+	if (sv_hive_root(system, &root, NULL) == 0 &&
+		sv_hive_find(system, root, "MountedDevices", &key, NULL) == 0)
+		sv_hive_values(system, key, take_letter, g, NULL);
+}
+
+/* The letter of the system's own volume stands in SOFTWARE, too: a disk whose signature was
+ * changed is not in MountedDevices any more. 0: it is not told. */
+static char letter_of_root(struct sv_hive *software)
+{
+	sv_autofree char *root = NULL;
+
+	if (!software || !sv_registry_string(software, CURRENT, "SystemRoot", &root, NULL) ||
+		!isalpha((unsigned char)root[0]) || root[1] != ':')
+		return 0;
+	return (char)toupper((unsigned char)root[0]);
 }
 
 static int set_mounts(struct sv_guest *g, struct sv_err *err)
@@ -270,33 +186,99 @@ static int set_mounts(struct sv_guest *g, struct sv_err *err)
 	return 0;
 }
 
+/* ---- paths as Windows writes them ---- */
+
+static bool starts_nocase(const char *s, const char *prefix, const char **ret_rest)
+{
+	size_t n = strlen(prefix);
+
+	if (strncasecmp(s, prefix, n) != 0)
+		return false;
+	*ret_rest = s + n;
+	return true;
+}
+
+int sv_guest_resolve_windows(struct sv_guest *g, const struct sv_guest_os *os, const char *path,
+	size_t *ret_volume, char **ret_path, struct sv_err *err)
+{
+	const char *id = g->volumes[os->volume].id, *rest = path;
+	sv_autofree char *place = NULL;
+
+	if (starts_nocase(path, "%SystemDrive%", &rest))
+		place = sv_format("@%s:%s", id, rest);
+	else if (starts_nocase(path, "%SystemRoot%", &rest))
+		place = sv_format("@%s:%s%s", id, os->folder, rest);
+	else if (os->letter && toupper((unsigned char)path[0]) == os->letter && path[1] == ':')
+		place = sv_format("@%s:%s", id, path + 2);
+	else
+		place = strdup(path);
+	if (!place)
+		return sv_fail_nomem(err);
+	return sv_guest_resolve(g, place, ret_volume, ret_path, err);
+}
+
+/* ---- all of it ---- */
+
+/* The first system: its letters are those of the guest. SOFTWARE is left unread where only
+ * letters are wanted and SYSTEM tells them. */
+static int look_at_first(struct sv_guest *g, struct sv_registry *r, bool brief,
+	struct sv_job *job, struct sv_err *err)
+{
+	struct sv_guest_volume *v = &g->volumes[g->system_volume];
+	struct sv_hive *system, *software = NULL, *sam = NULL;
+
+	if (open_hive(r, "SYSTEM", job, &system, err) < 0)
+		return -1;
+	if (system)
+		read_letters(g, system);
+	if ((!brief || !v->letter) && open_hive(r, "SOFTWARE", job, &software, err) < 0)
+		return -1;
+	g->os.letter = v->letter ? v->letter : letter_of_root(software);
+	if (!v->letter && g->os.letter && letter_is_free(g, g->os.letter))
+		v->letter = g->os.letter;
+	if (set_mounts(g, err) < 0)
+		return -1;
+	if (brief)
+		return 0;
+	if (open_hive(r, "SAM", job, &sam, err) < 0 ||
+		sv_windows_facts(&g->os, software, system, err) < 0)
+		return -1;
+	return sv_windows_users(&g->os, sam, software, err);
+}
+
+static int look_at_other(
+	struct sv_guest_os *os, struct sv_registry *r, struct sv_job *job, struct sv_err *err)
+{
+	struct sv_hive *system, *software, *sam;
+
+	if (open_hive(r, "SYSTEM", job, &system, err) < 0 ||
+		open_hive(r, "SOFTWARE", job, &software, err) < 0 ||
+		open_hive(r, "SAM", job, &sam, err) < 0 ||
+		sv_windows_facts(os, software, system, err) < 0)
+		return -1;
+	os->letter = letter_of_root(software);
+	return sv_windows_users(os, sam, software, err);
+}
+
+static int look_at(
+	struct sv_guest *g, size_t system, bool brief, struct sv_job *job, struct sv_err *err)
+{
+	SV_CLEANUP(sv_registry_closep) struct sv_registry *r = NULL;
+
+	if (sv_registry_open(g, system, job, &r, err) < 0)
+		return -1;
+	if (system)
+		return look_at_other(&g->others[system - 1], r, job, err);
+	return look_at_first(g, r, brief, job, err);
+}
+
 int sv_windows_detect(struct sv_guest *g, bool brief, struct sv_job *job, struct sv_err *err)
 {
-	SV_CLEANUP(sv_hive_closep) struct sv_hive *system = NULL;
-	SV_CLEANUP(sv_hive_closep) struct sv_hive *software = NULL;
-	struct sv_err why = SV_ERR_INIT;
-	struct sv_guest_volume *v;
-	size_t place = 0;
-	char letter = 0; /* of the system volume, as SystemRoot says */
-
-	g->system_volume = find_system_volume(g, &place);
-	if (g->system_volume < 0)
-		return 0;
-	v = &g->volumes[g->system_volume];
-	if (sv_guest_set_text(&g->os.family, "windows", err) < 0)
+	if (find_systems(g, err) < 0)
 		return -1;
-	if ((open_hive(g, places[place].system, job, &system, &why) < 0 ||
-		    read_system(g, system, &why) < 0) &&
-		only_fatal(job, places[place].system, &why, err) < 0)
-		return -1;
-	if (brief && v->letter)
-		return set_mounts(g, err);
-	if ((open_hive(g, places[place].software, job, &software, &why) < 0 ||
-		    read_software(g, software, &letter, &why) < 0) &&
-		only_fatal(job, places[place].software, &why, err) < 0)
-		return -1;
-	/* a disk whose signature was changed is not in MountedDevices any more */
-	if (!v->letter && letter && letter_is_free(g, letter))
-		v->letter = letter;
-	return set_mounts(g, err);
+	for (size_t i = 0; sv_guest_system(g, i); i++) {
+		if ((!brief || i == 0) && look_at(g, i, brief, job, err) < 0)
+			return -1;
+	}
+	return 0;
 }

@@ -15,7 +15,8 @@
 /*
  * A disk of 200 MiB with three partitions: 1 NTFS "System Reserved" (active), 2 NTFS with a
  * Windows folder, 3 BitLocker by its signature; unallocated space behind. The hives are
- * SYSTEM and SOFTWARE of the fixture's folder, where a test has put them.
+ * SYSTEM, SOFTWARE, SAM and NTUSER.DAT (Zoë's, with logs) of the fixture's folder, where a test
+ * has put them; files called OTHER-SYSTEM and OTHER-SOFTWARE make a Windows of partition 1.
  */
 static inline void make_disk(const struct fixture *f, const char *label)
 {
@@ -31,7 +32,12 @@ static inline void make_disk(const struct fixture *f, const char *label)
 		"mkdir mnt; ntfs-3g p2 mnt; config=mnt/Windows/System32/config\n"
 		"mkdir -p $config mnt/Users/Zoë; echo hello >mnt/Users/Zoë/note.txt\n"
 		"for h in SYSTEM SOFTWARE; do [ -f $h ] || echo none >$h; cp $h $config; done\n"
+		"[ ! -f SAM ] || cp SAM $config\n"
+		"for h in NTUSER.DAT*; do [ ! -f $h ] || cp $h mnt/Users/Zoë; done\n"
 		"\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" mnt\n"
+		"if [ -f OTHER-SYSTEM ]; then ntfs-3g p1 mnt; mkdir -p $config\n"
+		"cp OTHER-SYSTEM $config/SYSTEM; cp OTHER-SOFTWARE $config/SOFTWARE\n"
+		"\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" mnt; fi\n"
 		"dd if=p1 of=image bs=1M seek=1 conv=notrunc,sparse status=none\n"
 		"dd if=p2 of=image bs=1M seek=17 conv=notrunc,sparse status=none\n"
 		"printf '\\353X\\220-FVE-FS-' | dd of=image bs=1M seek=145 conv=notrunc "
