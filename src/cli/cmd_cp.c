@@ -193,7 +193,7 @@ static const struct sv_example examples[] = {
 
 static const struct sv_opt options[] = {
 	{SV_OPT_FLAG, "archive", 'a', .field = offsetof(struct args, archive),
-		.help = "keep owners, set-id bits, devices, all links and attributes",
+		.help = "keep owners, set-id bits, devices, links, attributes",
 		.more = "As \\fBcp -a\\fR(1) does, and as far as the host allows it: owners and "
 			"devices are for root. Without this option the files are your own, "
 			"without set-id bits, with the attributes named \\fBuser.\\fR only, and "
