@@ -36,7 +36,7 @@ struct sv_run {
 	struct sv_dev *dev;   /* DATA: borrowed; NULL where only the driver's read() knows */
 };
 
-/* Files made by an operation that has not succeeded yet: unlinked unless it is kept. */
+/* Files and folders made by an operation that has not succeeded yet: removed unless kept. */
 struct sv_made {
 	struct sv_host *host;
 	char **paths;
@@ -85,7 +85,7 @@ struct sv_image_driver {
 	/*
 	 * Opens one link. `file` is the open file at `path`, which is canonical; a driver that
 	 * keeps it takes its own reference. Parents are not opened. Everything in info but
-	 * format, files and host_size is the driver's to fill in.
+	 * path and format is the driver's to fill in.
 	 */
 	int (*open)(const struct sv_link_env *env, const char *path, struct sv_dev *file,
 		struct sv_link **ret, struct sv_err *err);
@@ -139,6 +139,13 @@ struct sv_image_driver {
 	/* The driver to open the parent with; NULL in *ret: probe. Refuses a parent that is no
 	 * file. NULL function: probe. Asked before parent(). */
 	int (*parent_format)(const struct sv_link *l, const char **ret, struct sv_err *err);
+	/*
+	 * Takes the place of parent() where the link knows more of its parent than one path can
+	 * say: opens it, or gives NULL where there is none. All of info is filled in but
+	 * format; parent_hint is empty where there is none. match_parent() is not asked.
+	 */
+	int (*open_parent)(const struct sv_link_env *env, const struct sv_link *child,
+		struct sv_link **ret, struct sv_err *err);
 	/* Is it the parent that the child was made for? */
 	int (*match_parent)(
 		const struct sv_link *child, const struct sv_link *parent, struct sv_err *err);

@@ -15,6 +15,9 @@ static const struct sv_image_driver *const drivers[] = {
 	&sv_parallels_driver, &sv_raw_driver, /* what no other claims */
 };
 
+/* What a disk is opened by that is a folder: Parallels' .hdd. */
+#define FOLDER_DESCRIPTOR "DiskDescriptor.xml"
+
 struct sv_image {
 	struct sv_host *host;
 	struct sv_link **links; /* owned by dev */
@@ -276,6 +279,40 @@ static int parent_format(const struct sv_link *child, const char **ret, struct s
 	return sv_hint(err, "convert the parent first: qemu-img convert -O qcow2 IN OUT.qcow2");
 }
 
+/* The parent that a path leads to; NULL in *ret for a base. */
+static int open_by_path(struct sv_image *img, const struct sv_link_env *env,
+	const struct sv_link *child, struct sv_link **ret, struct sv_err *err)
+{
+	const char *format;
+	char *path;
+
+	*ret = NULL;
+	if (parent_format(child, &format, err) < 0 ||
+		find_parent(env->host, child, &path, err) < 0)
+		return -1;
+	if (!path)
+		return 0;
+	if (refuse_loop(img, path, err) < 0) {
+		free(path);
+		return -1;
+	}
+	return open_link(env, path, format, ret, err);
+}
+
+static int open_by_driver(struct sv_image *img, const struct sv_link_env *env,
+	const struct sv_link *child, struct sv_link **ret, struct sv_err *err)
+{
+	if (child->driver->open_parent(env, child, ret, err) < 0)
+		return -1;
+	if (!*ret)
+		return 0;
+	(*ret)->info.format = child->driver->name;
+	if (refuse_loop(img, (*ret)->info.path, err) == 0)
+		return 0;
+	sv_link_close(*ret);
+	return -1;
+}
+
 static int open_parents(
 	struct sv_image *img, const struct sv_link_env *leaf_env, struct sv_err *err)
 {
@@ -285,21 +322,15 @@ static int open_parents(
 	env.snapshot = NULL;
 	for (;;) {
 		struct sv_link *child = img->links[img->n - 1], *parent;
-		const char *format;
-		char *path;
+		bool by_driver = child->driver->open_parent != NULL;
 
-		if (parent_format(child, &format, err) < 0 ||
-			find_parent(env.host, child, &path, err) < 0)
+		if ((by_driver ? open_by_driver : open_by_path)(
+			    img, &env, child, &parent, err) < 0)
 			return -1;
-		if (!path)
+		if (!parent)
 			return 0;
-		if (refuse_loop(img, path, err) < 0) {
-			free(path);
-			return -1;
-		}
-		if (open_link(&env, path, format, &parent, err) < 0 ||
-			add_link(img, parent, err) < 0 ||
-			child->driver->match_parent(child, parent, err) < 0)
+		if (add_link(img, parent, err) < 0 ||
+			(!by_driver && child->driver->match_parent(child, parent, err) < 0))
 			return -1;
 	}
 }
@@ -319,6 +350,23 @@ static int open_devices(struct sv_image *img, struct sv_err *err)
 	return img->dev ? 0 : -1;
 }
 
+/* A folder that is a disk stands for the descriptor in it, and so does the empty file that
+ * Parallels puts into it. Takes `real` over. */
+static char *file_in_folder(struct sv_host *host, char *real)
+{
+	sv_autofree char *dir = NULL, *inside = NULL;
+	struct sv_host_stat st;
+
+	if (sv_host_stat(host, real, &st, NULL) < 0 || (st.type == SV_HOST_FILE && st.size))
+		return real;
+	dir = st.type == SV_HOST_DIR ? strdup(real) : sv_path_dir(real);
+	inside = dir ? sv_path_join(dir, FOLDER_DESCRIPTOR) : NULL;
+	if (!inside || sv_host_stat(host, inside, &st, NULL) < 0 || st.type != SV_HOST_FILE)
+		return real;
+	free(real);
+	return SV_STEAL(inside);
+}
+
 char *sv_image_file_of(
 	struct sv_host *host, const char *name, const char **ret_snapshot, struct sv_err *err)
 {
@@ -328,16 +376,14 @@ char *sv_image_file_of(
 	sv_autofree char *image = NULL;
 
 	*ret_snapshot = NULL;
-	if (real)
-		return real;
-	if (sign && sign != sv_path_base(name) && sign[1]) {
+	if (!real && sign && sign != sv_path_base(name) && sign[1]) {
 		image = strndup(name, (size_t)(sign - name));
 		*ret_snapshot = sign + 1;
 		real = image ? sv_host_real_path(host, image, NULL) : NULL;
 	}
 	if (!real)
 		sv_err_copy(err, &why);
-	return real;
+	return real ? file_in_folder(host, real) : NULL;
 }
 
 /* A new grain of a delta is filled up from below: without parents that would be wrong. */
@@ -346,9 +392,12 @@ static int check_alone(
 {
 	sv_autofree char *parent = NULL;
 
-	if (!opts->alone || !opts->writable || !leaf->driver->parent)
+	if (!opts->alone || !opts->writable)
 		return 0;
-	parent = leaf->driver->parent(leaf, 0);
+	if (leaf->driver->open_parent)
+		parent = *leaf->info.parent_hint ? strdup(leaf->info.parent_hint) : NULL;
+	else if (leaf->driver->parent)
+		parent = leaf->driver->parent(leaf, 0);
 	if (!parent)
 		return 0;
 	return sv_fail(err, SV_USAGE, leaf->info.path,
@@ -498,7 +547,8 @@ int sv_image_check(struct sv_host *host, const char *path, const struct sv_image
 {
 	struct sv_link_env env = {.host = host, .allow = opts ? opts->allow : NULL};
 	const struct sv_image_driver *driver;
-	sv_autofree char *real = sv_host_real_path(host, path, err);
+	const char *snapshot;
+	sv_autofree char *real = sv_image_file_of(host, path, &snapshot, err);
 	sv_autodev struct sv_dev *file = NULL;
 
 	env.lock = opts && opts->lock;

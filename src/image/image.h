@@ -38,7 +38,8 @@ void sv_image_close(struct sv_image *img);
 
 /*
  * The file of IMAGE or IMAGE@SNAPSHOT, canonical; *ret_snapshot points into `name`, or is NULL.
- * What exists as a whole is an image, whatever signs are in its name. Caller frees.
+ * What exists as a whole is an image, whatever signs are in its name. Of a folder that is a
+ * disk (.hdd) it is the descriptor. Caller frees.
  */
 char *sv_image_file_of(
 	struct sv_host *host, const char *name, const char **ret_snapshot, struct sv_err *err);

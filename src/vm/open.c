@@ -303,7 +303,7 @@ static int open_any(
 	struct sv_host_stat st;
 
 	file = sv_image_file_of(host, path, &snapshot, err);
-	if (!file || sv_host_stat(host, snapshot ? file : path, &st, err) < 0)
+	if (!file || sv_host_stat(host, file, &st, err) < 0)
 		return -1;
 	if (snapshot)
 		return open_image(host, file, snapshot, ret, err);

@@ -112,3 +112,104 @@ put(P, "wrong-sum", image(4096, [0] * 8, in_use=CLOSED, ext_at=1, odd=True, clus
 put(P, "wrong-magic", image(4096, [0] * 8, in_use=CLOSED, ext_at=1, clusters=[
     (1, extension([], 512, magic=1))]))
 put(P, "extension-beyond", image(4096, [0] * 8, in_use=CLOSED, ext_at=1 << 62))
+
+# ---- descriptors ----
+
+D = "parallels_desc"
+TOP = "{5fbaabe3-6958-40ff-92a7-860e329aab41}"
+NULL = "{00000000-0000-0000-0000-000000000000}"
+BASE = "{11111111-2222-4333-8444-555555555555}"
+MID = "{22222222-2222-4333-8444-555555555555}"
+
+
+def element(name, *content):
+    return "<%s>%s</%s>" % (name, "".join(map(str, content)), name)
+
+
+def parameters(size=4096, **more):
+    known = {"Disk_size": size, "Cylinders": 8, "PhysicalSectorSize": 4096,
+             "LogicSectorSize": 512, "Heads": 16, "Sectors": 32, "Padding": 0,
+             "Encryption": element("Engine", NULL), "UID": BASE, "Name": "disk"}
+    return element("Disk_Parameters", *(element(k, v) for k, v in {**known, **more}.items()))
+
+
+def picture(guid, kind="Compressed", file="a.hds"):
+    return element("Image", element("GUID", guid), element("Type", kind),
+                   element("File", file))
+
+
+def storage(start, end, *images):
+    return element("Storage", element("Start", start), element("End", end),
+                   element("Blocksize", 2048), *images)
+
+
+def shot(guid, parent=NULL):
+    return element("Shot", element("GUID", guid), element("ParentGUID", parent))
+
+
+def desc(storages=storage(0, 4096, picture(TOP)), shots=shot(TOP), head=None,
+         start="<?xml version='1.0' encoding='UTF-8'?>\n", version="1.0"):
+    return (start + '<Parallels_disk_image Version="%s">' % version +
+            (parameters() if head is None else head) + element("StorageData", storages) +
+            element("Snapshots", shots) + "</Parallels_disk_image>\n")
+
+
+def text(name, content, encoding="utf-8"):
+    put(D, name, content.encode(encoding))
+
+
+text("simple", desc())
+text("no-declaration", desc(start=""))
+text("comment", desc(start="<!-- <Parallels_disk_image> -->"))
+text("instruction", desc(start="<?a b?>"))
+text("cdata", desc(storage(0, 4096, picture(TOP, file="<![CDATA[a & b.hds]]>"))))
+text("escaped-name", desc(storage(0, 4096, picture(TOP, file="a &amp; b &lt;&#233;&gt;.hds"))))
+text("control-in-name", desc(storage(0, 4096, picture(TOP, file="a&#9;b&#10;c"))))
+text("utf-16", desc(start="<?xml version='1.0' encoding='UTF-16'?>"), "utf-16")
+text("latin-1", desc(storage(0, 4096, picture(TOP, file="\xe9.hds")),
+    start="<?xml version='1.0' encoding='ISO-8859-1'?>"), "latin-1")
+text("koi8", desc(start="<?xml version='1.0' encoding='KOI8-R'?>"))
+text("chain", desc(storage(0, 4096, picture(BASE, "Plain"), picture(MID), picture(TOP)),
+    shot(TOP, MID) + shot(MID, BASE) + shot(BASE)))
+text("split", desc(storage(2048, 4096, picture(TOP)) + storage(0, 2048, picture(TOP))))
+text("top", desc(storage(0, 4096, picture(TOP), picture(MID)),
+    element("TopGUID", MID) + shot(TOP) + shot(MID, TOP)))
+text("top-missing", desc(shots=element("TopGUID", MID) + shot(TOP)))
+text("no-shots", desc(storage(0, 4096, picture(MID)), ""))
+text("no-shots-two-images", desc(storage(0, 4096, picture(MID), picture(TOP)), ""))
+text("no-storages", desc(""))
+text("no-images", desc(storage(0, 4096)))
+text("loop", desc(storage(0, 4096, picture(TOP), picture(MID)),
+    shot(TOP, MID) + shot(MID, TOP)))
+text("twice", desc(shots=shot(TOP) + shot(TOP)))
+text("no-parent", desc(shots=shot(TOP, MID)))
+text("no-image", desc(shots=shot(TOP) + shot(MID)))
+text("gap", desc(storage(1024, 4096, picture(TOP))))
+text("backwards", desc(storage(0, 0, picture(TOP))))
+text("past-end", desc(storage(0, 8192, picture(TOP))))
+text("large", desc(storage(0, 1 << 52, picture(TOP)), head=parameters(1 << 52)))
+text("larger", desc(storage(0, 1 << 54, picture(TOP)), head=parameters(1 << 54)))
+text("too-large", desc(head=parameters(1 << 64)))
+text("no-number", desc(head=parameters("many")))
+text("empty-number", desc(head=parameters("")))
+text("odd-geometry", desc(storage(0, 4097, picture(TOP)), head=parameters(4097)))
+text("padding", desc(head=parameters(Padding=1)))
+text("sectors-4096", desc(head=parameters(LogicSectorSize=4096)))
+text("encrypted", desc(head=parameters(Encryption=element("Engine", BASE))))
+text("empty-engine", desc(head=parameters(Encryption="<Engine/>")))
+text("empty-uid", desc(head=parameters(UID="")))
+text("no-head", desc(head=""))
+text("kind", desc(storage(0, 4096, picture(TOP, kind="Packed"))))
+text("no-file", desc(storage(0, 4096, picture(TOP, file=""))))
+text("no-guid", desc(shots=shot("{}")))
+text("version-2", desc(version="2.0"))
+text("other-root", "<a/>")
+text("entities", desc(start='<!DOCTYPE a [<!ENTITY b "cc">]>'))
+text("external", desc(start='<!DOCTYPE a SYSTEM "file:///etc/passwd">'))
+text("deep", desc(head="<a>" * 20 + "</a>" * 20))
+text("long-names", desc(head="".join("<%s>" % (c * 210) for c in "abc") +
+    "".join("</%s>" % (c * 210) for c in "cba")))
+text("long-text", desc(head=parameters(Name="x" * 5000)))
+text("unfinished", desc()[:-30])
+text("attributes", desc(start="<?xml version='1.0'?>").replace(
+    "<StorageData>", '<StorageData a="b" c=\'d\'>'))

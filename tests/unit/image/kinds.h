@@ -8,6 +8,8 @@
 #define SV_TESTS_IMAGE_KINDS_H
 
 #include "image/scratch.h"
+#include "image/parallels/desc.h"
+#include "image/parallels/format.h"
 #include "image/vdi/format.h"
 #include "image/vhd/format.h"
 
@@ -76,6 +78,48 @@ static inline const char *judge_parallels(const char *path, const char *raw, boo
 	return wrong ? wrong : judge_equal("parallels", path, raw);
 }
 
+#define PARALLELS_PIECE (5 * SV_MIB) /* of the split disk; the second has the rest */
+
+/* qemu reads no folders: it is told of the files of a piece, link by link. */
+static inline const char *judge_parallels_piece(
+	const char *path, const char *raw, unsigned piece, bool more)
+{
+	static const char *const links[] = {"disk", "base1", "base0"};
+	sv_autofree char *dir = sv_path_dir(path), *a = NULL, *b = NULL;
+	sv_autostr struct sv_str opts = {0};
+	char prefix[64] = "", size[64] = "";
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(links); i++) {
+		sv_autofree char *file =
+			sv_format("%s/%s.hdd/%s.hdd.%u.{" SV_PRL_TOP_GUID "}.hds", dir,
+				links[i], links[i], piece);
+
+		if (access(file, F_OK))
+			break;
+		sv_str_addf(&opts, "%s%sdriver=parallels,%sfile.filename=%s", i ? "," : "",
+			prefix, prefix, file);
+		strcat(prefix, "backing.");
+	}
+	if (more)
+		snprintf(size, sizeof size, ",size=%llu", PARALLELS_PIECE);
+	a = sv_str_take(&opts);
+	b = sv_format("driver=raw,offset=%llu%s,file.filename=%s", piece * PARALLELS_PIECE,
+		size, raw);
+	if (run("qemu-img", "compare", "--image-opts", a, b))
+		return "qemu-img reads something else";
+	return NULL;
+}
+
+static inline const char *judge_parallels_folder(const char *path, const char *raw, bool cut)
+{
+	sv_autofree char *second = sv_format("%s/disk.hdd.1.{" SV_PRL_TOP_GUID "}.hds", path);
+	bool split = access(second, F_OK) == 0;
+	const char *wrong = judge_parallels_piece(path, raw, 0, split);
+
+	(void)cut;
+	return wrong || !split ? wrong : judge_parallels_piece(path, raw, 1, false);
+}
+
 static inline const char *judge_vmdk(const char *path, const char *raw, bool cut)
 {
 	/* qemu-img takes lost grains for faults */
@@ -127,6 +171,7 @@ static inline const char *judge_vhd_chain(const char *path, const char *raw, boo
 
 static const struct judge qcow2_judge = {"qemu-img", judge_qcow2};
 static const struct judge parallels_judge = {"qemu-img", judge_parallels};
+static const struct judge parallels_folder_judge = {"qemu-img", judge_parallels_folder};
 static const struct judge vmdk_judge = {"qemu-img", judge_vmdk};
 static const struct judge flat_vmdk_judge = {"qemu-img", judge_flat_vmdk};
 static const struct judge vhd_judge = {"qemu-img", judge_vhd};
@@ -190,6 +235,55 @@ static inline void make_vdi_of_small_blocks(
 	put_at(fd, &h, sizeof h, 0);
 	put_at(fd, entries, bytes, sizeof h);
 	close(fd);
+}
+
+/* Entries that count sectors, clusters of 63 of them that follow the table at once. */
+static inline void make_old_parallels(const char *dir, const struct kind *k, uint64_t size)
+{
+	struct sv_prl_disk_header h = {
+		.version = sv_put_le32(SV_PRL_VERSION), .cluster_sectors = sv_put_le32(63)};
+	sv_autofree char *path = in_folder(dir, k->file);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	memcpy(h.magic, SV_PRL_MAGIC, sizeof h.magic);
+	sv_prl_header_resize(&h, size, 63 * SV_SECTOR);
+	put_at(fd, &h, sizeof h, 0);
+	assert_int_equal(
+		ftruncate(fd, (off_t)sv_align_up(sv_prl_entry_at(sv_get_le32(h.n_bat)), 512)),
+		0);
+	close(fd);
+}
+
+/* Pieces of 2 GB would make large disks: two small ones. */
+static inline void make_split_parallels(const char *dir, const struct kind *k, uint64_t size)
+{
+	static char names[2][80] = {
+		"disk.hdd.0.{" SV_PRL_TOP_GUID "}.hds", "disk.hdd.1.{" SV_PRL_TOP_GUID "}.hds"};
+	struct sv_prl_image images[2] = {
+		{SV_PRL_TOP_GUID, .file = names[0]}, {SV_PRL_TOP_GUID, .file = names[1]}};
+	struct sv_prl_storage storages[2] = {
+		{0, PARALLELS_PIECE, SV_PRL_CLUSTER, &images[0], 1},
+		{PARALLELS_PIECE, size, SV_PRL_CLUSTER, &images[1], 1}};
+	struct sv_prl_shot shot = {SV_PRL_TOP_GUID, SV_PRL_NULL_GUID};
+	const struct sv_prl_desc d = {.size = size,
+		.uid = SV_PRL_NULL_GUID,
+		.storages = storages,
+		.n_storages = 2,
+		.shots = &shot,
+		.n_shots = 1,
+		.top_guid = SV_PRL_TOP_GUID};
+	sv_autofree char *folder = in_folder(dir, k->file), *text = NULL;
+	sv_autofree char *path = in_folder(folder, SV_PRL_DESC_NAME);
+	struct sv_err err = SV_ERR_INIT;
+
+	assert_ok(sv_host_make_dir(sv_host_posix(), folder, &err));
+	for (size_t i = 0; i < 2; i++) {
+		sv_autofree char *file = in_folder(folder, names[i]);
+
+		make_image(file, k->format, NULL, storages[i].end - storages[i].start, NULL);
+	}
+	text = sv_prl_desc_print(&d, &err);
+	assert_ok(sv_host_write_file(sv_host_posix(), path, text, strlen(text), &err));
 }
 
 /* Extents of 2 GB would make large disks: three small ones. All but the last are whole grains:
@@ -358,6 +452,14 @@ static const struct kind kinds[] = {
 		.judge = &parallels_judge},
 	{"parallels-small-clusters", "disk.hds", "parallels", .grows = true,
 		.judge = &parallels_judge, .options = "cluster_size=4K"},
+	{"parallels-old", "disk.hds", "parallels", .grows = true, .judge = &parallels_judge,
+		.make = make_old_parallels},
+	{"parallels-folder", "disk.hdd", "parallels", .grows = true,
+		.judge = &parallels_folder_judge},
+	{"parallels-split", "disk.hdd", "parallels", .grows = true,
+		.judge = &parallels_folder_judge, .make = make_split_parallels},
+	{"parallels-chain", "disk.hdd", "parallels", .parents = 2,
+		.judge = &parallels_folder_judge},
 
 	{"qcow2-plain", "disk.qcow2", "qcow2", .grows = true, .judge = &qcow2_judge},
 	{"qcow2-small-clusters", "disk.qcow2", "qcow2", .grows = true, .judge = &qcow2_judge,

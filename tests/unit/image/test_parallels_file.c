@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Expanding Parallels images as single files against qemu-img and qemu-io, which make, read,
- * write and check them: both kinds of header, odd clusters, growth, discards, random steps.
+ * write and check them: both kinds of header, odd clusters, growth, discards.
  * QEMU makes only one kind; files of the other are made from its description of the format.
  */
 #include "image/parallels/format.h"
-#include "image/play.h"
+#include "image/scratch.h"
 
 #include <unistd.h>
 
@@ -287,53 +287,6 @@ static void refuses_sizes_that_the_kind_cannot_have(void **state)
 	assert_int_equal(qemu_size(s, at(s, "big.hds")), 2 * SV_TIB - 512);
 }
 
-/* ---- random steps ---- */
-
-static void judge(struct scratch *s, const char *path, const uint8_t *bytes, uint64_t size)
-{
-	const char *raw = at(s, "model.raw");
-	struct sv_err err = SV_ERR_INIT;
-
-	unlink(raw);
-	assert_ok(sv_host_write_file(sv_host_posix(), raw, bytes, size, &err));
-	assert_sound(path);
-	assert_int_equal(run("qemu-img", "check", "-q", "-f", "parallels", path), 0);
-	assert_true(qemu_says_equal(path, raw));
-}
-
-static void play_with(struct scratch *s, const char *name, uint64_t size, unsigned seed)
-{
-	char *path = strdup(at(s, name));
-	uint8_t *bytes = calloc(1, size);
-
-	play(path, bytes, size, getenv("SHAREVM_SOAK") ? 100000 : 2500, seed);
-	judge(s, path, bytes, size);
-	free(bytes);
-	free(path);
-}
-
-static void a_disk_matches_a_plain_buffer(void **state)
-{
-	const uint64_t size = 40 * SV_MIB + 512 * 77;
-
-	make_image(at(*state, "m.hds"), "parallels", NULL, size, NULL);
-	play_with(*state, "m.hds", size, 1);
-}
-
-static void a_disk_of_small_clusters_matches_a_plain_buffer(void **state)
-{
-	make_qemu(*state, "ms.hds", "32256", "32M");
-	play_with(*state, "ms.hds", 32 * SV_MIB, 2);
-}
-
-static void an_old_disk_matches_a_plain_buffer(void **state)
-{
-	const uint64_t size = 30 * SV_MIB + 512 * 9;
-
-	make_narrow(*state, "mo.hds", size, 252 * 2, 0);
-	play_with(*state, "mo.hds", size, 3);
-}
-
 /* ---- copies ---- */
 
 static void copies_and_refuses_links(void **state)
@@ -486,9 +439,6 @@ int main(void)
 		cmocka_unit_test(gives_back_what_is_discarded),
 		cmocka_unit_test(grows_and_qemu_finds_the_same),
 		cmocka_unit_test(refuses_sizes_that_the_kind_cannot_have),
-		cmocka_unit_test(a_disk_matches_a_plain_buffer),
-		cmocka_unit_test(a_disk_of_small_clusters_matches_a_plain_buffer),
-		cmocka_unit_test(an_old_disk_matches_a_plain_buffer),
 		cmocka_unit_test(copies_and_refuses_links),
 		cmocka_unit_test(refuses_headers_that_lie),
 		cmocka_unit_test(reads_but_does_not_write_what_is_damaged),
