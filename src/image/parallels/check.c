@@ -45,7 +45,7 @@ static int compare_header(const struct look *k, struct sv_dev *file,
 	if (sv_dev_read(file, head, sizeof head, 0, err) < 0 ||
 		sv_prl_header_parse(head, sizeof head, sv_dev_size(file), &h, err) < 0)
 		return -1;
-	if (h.size != length)
+	if (h.size < length) /* a growth that was cut off leaves a larger one */
 		report(k, path, offsetof(struct sv_prl_disk_header, n_sectors),
 			"the image has %llu sectors, the descriptor says %llu",
 			(unsigned long long)(h.size / SV_SECTOR),

@@ -78,7 +78,7 @@ static inline const char *judge_parallels(const char *path, const char *raw, boo
 	return wrong ? wrong : judge_equal("parallels", path, raw);
 }
 
-#define PARALLELS_PIECE (5 * SV_MIB) /* of the split disk; the second has the rest */
+#define PARALLELS_PIECE (3 * SV_MIB) /* of the split disk; the second has the rest */
 
 /* qemu reads no folders: it is told of the files of a piece, link by link. */
 static inline const char *judge_parallels_piece(

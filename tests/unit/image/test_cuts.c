@@ -31,13 +31,13 @@ struct sector {
 
 struct file {
 	char *name;
-	uint8_t *bytes;
+	uint8_t *bytes; /* NULL: a folder */
 	size_t n;
 };
 
 struct job {
 	const struct kind *kind;
-	struct file files[8]; /* as they were made */
+	struct file files[24]; /* as they were made */
 	size_t n_files;
 	struct sector made[GROWN], sectors[GROWN];
 	bool grow_begun, grow_done;
@@ -82,25 +82,41 @@ static void fill(void *user, struct sv_image *img, unsigned link)
 		j->made[i].durable = UINT64_C(1) << (BASE + link);
 }
 
-/* Keeps what a folder holds in memory, to put it into others. */
-static void take_files(struct job *j, const char *dir)
+static void take_files(struct job *j, const char *dir, const char *below);
+
+/* `name` is relative to the folder; of a folder it is what it holds, after itself. */
+static void take_file(struct job *j, const char *dir, const char *name)
 {
-	DIR *d = opendir(dir);
+	sv_autofree char *path = in_folder(dir, name);
+	struct file *f = &j->files[j->n_files];
 	struct sv_err err = SV_ERR_INIT;
+	struct stat st;
+
+	assert_in_range(++j->n_files, 1, SV_ARRAY_LEN(j->files));
+	f->name = strdup(name);
+	assert_int_equal(stat(path, &st), 0);
+	if (S_ISDIR(st.st_mode)) {
+		take_files(j, dir, name);
+		return;
+	}
+	f->bytes = (uint8_t *)sv_host_read_file(sv_host_posix(), path, 1 << 26, &f->n, &err);
+	assert_non_null(f->bytes);
+}
+
+/* Keeps what a folder holds in memory, to put it into others. */
+static void take_files(struct job *j, const char *dir, const char *below)
+{
+	sv_autofree char *folder = in_folder(dir, below);
 	struct dirent *e;
+	DIR *d = opendir(folder);
 
 	assert_non_null(d);
 	while ((e = readdir(d))) {
-		sv_autofree char *path = in_folder(dir, e->d_name);
-		struct file *f = &j->files[j->n_files];
+		sv_autofree char *name =
+			sv_format("%s%s%s", below, *below ? "/" : "", e->d_name);
 
-		if (*e->d_name == '.')
-			continue;
-		assert_in_range(++j->n_files, 1, SV_ARRAY_LEN(j->files));
-		f->name = strdup(e->d_name);
-		f->bytes = (uint8_t *)sv_host_read_file(
-			sv_host_posix(), path, 1 << 26, &f->n, &err);
-		assert_non_null(f->bytes);
+		if (*e->d_name != '.')
+			take_file(j, dir, name);
 	}
 	closedir(d);
 }
@@ -108,8 +124,13 @@ static void take_files(struct job *j, const char *dir)
 static void put_file(const char *dir, const struct file *f)
 {
 	sv_autofree char *path = in_folder(dir, f->name);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	int fd;
 
+	if (!f->bytes) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		return;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	assert_int_equal(ftruncate(fd, (off_t)f->n), 0);
 	for (size_t at = 0; at < f->n; at += 4096) {
 		size_t n = SV_MIN(f->n - at, (size_t)4096);
@@ -142,7 +163,7 @@ static int begin(void **state)
 	if (!j->kind->content && !(j->kind->options && !has("qemu-img"))) {
 		make_kind(((struct scratch *)scratch)->dir, j->kind, SECTORS * SV_SECTOR, fill,
 			j);
-		take_files(j, ((struct scratch *)scratch)->dir);
+		take_files(j, ((struct scratch *)scratch)->dir, "");
 	}
 	return drop_scratch(&scratch);
 }
