@@ -66,7 +66,7 @@ int sv_vhdx_settle_log(
 {
 	struct sv_vhdx_header h = v->header;
 
-	if (refuse_without_log(v, err) < 0 || sv_vhdx_guid_new(&v->log_id, err) < 0)
+	if (refuse_without_log(v, err) < 0)
 		return -1;
 	if (sv_vhdx_guid_is_nil(&h.log))
 		return 0;
@@ -117,6 +117,15 @@ static int log_changes(struct sv_vhdx *v, struct entry *e, struct sv_err *err)
 	return 0;
 }
 
+/* Before the entry: nobody looks for entries of a new id until the header names it, so that
+ * one flush is enough for the entry and what it points to. */
+static int prepare_log(struct sv_vhdx *v, struct sv_err *err)
+{
+	if (sv_vhdx_guid_is_nil(&v->header.log))
+		return sv_vhdx_guid_new(&v->log_id, err);
+	return sv_dev_flush(v->file, err);
+}
+
 static int name_log(struct sv_vhdx *v, struct sv_err *err)
 {
 	struct sv_vhdx_header h = v->header;
@@ -152,8 +161,7 @@ static int commit(struct sv_vhdx *v, struct sv_err *err)
 	if (!bytes)
 		return sv_fail_nomem(err);
 	e.bytes = bytes;
-	if (sv_dev_flush(v->file, err) < 0 || log_changes(v, &e, err) < 0 ||
-		name_log(v, err) < 0)
+	if (prepare_log(v, err) < 0 || log_changes(v, &e, err) < 0 || name_log(v, err) < 0)
 		return -1;
 	return apply(v, &e, err);
 }
@@ -175,7 +183,7 @@ int sv_vhdx_flush(struct sv_link *l, struct sv_err *err)
 	h = v->header;
 	if (sv_vhdx_guid_is_nil(&h.log))
 		return 0;
-	/* need not last: replaying the entry again changes nothing */
+	/* need not last: replaying the entry again would change nothing */
 	memset(&h.log, 0, sizeof h.log);
 	return write_header(v, &h, err);
 }

@@ -9,9 +9,9 @@
  * to the end of the file. Changes of the block table and of bitmaps are kept in memory, by
  * pages (`pending`), until they are committed:
  *
- *	1. flush: the data that they point to, and the file's size
- *	2. an entry in the log with all these pages; flush
- *	3. the header names the log; flush
+ *	1. if the header names the log: flush the data that they point to
+ *	2. an entry in the log with all these pages; flush, the data too
+ *	3. the header names the log, by a new id; flush
  *	4. the pages to their places
  *	5. at the end of a flush of the disk: flush, and the header names no log
  *

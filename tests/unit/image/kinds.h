@@ -12,6 +12,7 @@
 #include "image/parallels/format.h"
 #include "image/vdi/format.h"
 #include "image/vhd/format.h"
+#include "image/vhdx/format.h"
 
 #include <unistd.h>
 
@@ -155,18 +156,38 @@ static inline const char *judge_vdi(const char *path, const char *raw, bool cut)
 	return wrong ? wrong : judge_equal("vdi", path, raw);
 }
 
-/* The only other reader here of a chain of VHDs. */
-static inline const char *judge_vhd_chain(const char *path, const char *raw, bool cut)
+static inline const char *judge_7z(const char *type, const char *path, const char *raw)
 {
 	sv_autofree char *out = sv_format("%s.7z.raw", path);
 	bool equal;
 
-	(void)cut;
 	unlink(out);
-	equal = run_to(out, "7z", "e", "-so", "-tVHD", path) == 0 &&
+	equal = run_to(out, "7z", "e", "-so", type, path) == 0 &&
 		run("cmp", "-s", out, raw) == 0;
 	unlink(out);
 	return equal ? NULL : "7z reads something else";
+}
+
+/* The only other reader here of a chain of VHDs. */
+static inline const char *judge_vhd_chain(const char *path, const char *raw, bool cut)
+{
+	(void)cut;
+	return judge_7z("-tVHD", path, raw);
+}
+
+static inline const char *judge_vhdx(const char *path, const char *raw, bool cut)
+{
+	const char *wrong = judge_check(path, cut);
+
+	return wrong ? wrong : judge_equal("vhdx", path, raw);
+}
+
+/* The only other reader here of a chain of VHDXs; it opens no disk of an odd number of
+ * sectors. */
+static inline const char *judge_vhdx_chain(const char *path, const char *raw, bool cut)
+{
+	(void)cut;
+	return judge_7z("-tVHDX", path, raw);
 }
 
 static const struct judge qcow2_judge = {"qemu-img", judge_qcow2};
@@ -176,6 +197,8 @@ static const struct judge vmdk_judge = {"qemu-img", judge_vmdk};
 static const struct judge flat_vmdk_judge = {"qemu-img", judge_flat_vmdk};
 static const struct judge vhd_judge = {"qemu-img", judge_vhd};
 static const struct judge vhd_chain_judge = {"7z", judge_vhd_chain};
+static const struct judge vhdx_judge = {"qemu-img", judge_vhdx};
+static const struct judge vhdx_chain_judge = {"7z", judge_vhdx_chain};
 static const struct judge vdi_judge = {"qemu-img", judge_vdi};
 static const struct judge raw_judge = {"cmp", judge_raw};
 
@@ -286,6 +309,20 @@ static inline void make_split_parallels(const char *dir, const struct kind *k, u
 	assert_ok(sv_host_write_file(sv_host_posix(), path, text, strlen(text), &err));
 }
 
+/* Blocks of 1 MiB. Nothing guards the metadata of a disk without blocks against a change. */
+static inline void make_vhdx_of_small_blocks(
+	const char *dir, const struct kind *k, uint64_t size)
+{
+	sv_autofree char *path = in_folder(dir, k->file);
+	uint64_t metadata = 2 * SV_MIB;
+	int fd;
+
+	make_image(path, "vhdx", NULL, size, NULL);
+	fd = open(path, O_RDWR);
+	put_at(fd, "\0\0\x10", 4, metadata + SV_VHDX_ITEMS_AT);
+	close(fd);
+}
+
 /* Extents of 2 GB would make large disks: three small ones. All but the last are whole grains:
  * qemu reads on in a grain beyond the end of its extent. */
 static inline void make_split_vmdk(const char *dir, const struct kind *k, uint64_t size)
@@ -368,7 +405,7 @@ static inline uint64_t link_size(const struct kind *k, unsigned link, uint64_t s
 {
 	unsigned above = k->parents - link;
 
-	return k->smaller_parents ? size - above * (SV_MIB + 77 * SV_SECTOR) : size;
+	return k->smaller_parents ? size - above * (SV_MIB + 78 * SV_SECTOR) : size;
 }
 
 static inline void make_link(
@@ -441,6 +478,13 @@ static const struct kind kinds[] = {
 	{"vhd-chain", "disk.vhd", "vhd", .parents = 2, .judge = &vhd_chain_judge,
 		.cut_fault = "footer"},
 
+	{"vhdx-fixed", "disk.vhdx", "vhdx", "fixed", .grows = true, .judge = &vhdx_judge},
+	{"vhdx-dynamic", "disk.vhdx", "vhdx", .grows = true, .judge = &vhdx_judge},
+	{"vhdx-small-blocks", "disk.vhdx", "vhdx", .grows = true, .judge = &vhdx_judge,
+		.make = make_vhdx_of_small_blocks},
+	{"vhdx-chain", "disk.vhdx", "vhdx", .parents = 2, .smaller_parents = true,
+		.judge = &vhdx_chain_judge},
+
 	{"vdi-fixed", "disk.vdi", "vdi", "fixed", .grows = true, .judge = &vdi_judge},
 	{"vdi-dynamic", "disk.vdi", "vdi", .grows = true, .judge = &vdi_judge},
 	/* qemu-img reads blocks of 1 MiB only, and no chains; 7-Zip neither */
@@ -487,7 +531,9 @@ static inline int run_kinds(int argc, char **argv, CMUnitTestFunction test,
 	for (size_t i = 0; i < SV_ARRAY_LEN(kinds); i++) {
 		const struct kind *k = &kinds[i];
 
-		if (argc > 1 && !sv_starts_with(k->name, argv[1]))
+		/* not "vhdx" for "vhd" */
+		if (argc > 1 &&
+			(!sv_starts_with(k->name, argv[1]) || k->name[strlen(argv[1])] != '-'))
 			continue;
 		tests[n++] = (struct CMUnitTest){k->name, test, setup, teardown, (void *)k};
 	}

@@ -236,4 +236,16 @@ static inline void assert_sound(const char *path)
 			found.first);
 }
 
+/* Space may be lost: others leave gaps between their structures. */
+static inline void assert_no_errors(const char *path)
+{
+	struct found found = {0};
+	struct sv_image_faults faults = {.report = note_fault, .user = &found};
+	struct sv_err err = SV_ERR_INIT;
+
+	assert_ok(sv_image_check(sv_host_posix(), path, NULL, &faults, NULL, &err));
+	if (faults.errors)
+		fail_msg("%s: %s", path, found.first);
+}
+
 #endif

@@ -8,7 +8,7 @@
 #include "image/kinds.h"
 
 enum {
-	SIZE = 16 * 1024 * 1024 + 512 * 77,
+	SIZE = 16 * 1024 * 1024 + 512 * 78,
 	GROWTHS = 8,
 	GROW_MAX = 3000, /* sectors */
 	MAX = SIZE + GROWTHS * GROW_MAX * 512,

@@ -18,18 +18,6 @@ static void patch(const char *path, uint64_t off, const void *bytes, size_t n)
 	close(fd);
 }
 
-/* qemu leaves gaps between its structures: leaks are not counted. */
-static void assert_no_errors(const char *path)
-{
-	struct found found = {0};
-	struct sv_image_faults faults = {.report = note_fault, .user = &found};
-	struct sv_err err = SV_ERR_INIT;
-
-	assert_ok(sv_image_check(sv_host_posix(), path, NULL, &faults, NULL, &err));
-	if (faults.errors)
-		fail_msg("%s: %s", path, found.first);
-}
-
 static void img_to_raw(struct scratch *s, const char *image, const char *raw)
 {
 	struct sv_image *img = open_image(at(s, image), false);
