@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define PAGE ((uint32_t)SV_VHDX_PAGE)
+/* Zeros that one log writes, all descriptors together: a table has at most 0.5 GiB, a bitmap
+ * 1 MiB. */
+#define ZEROS_MAX (16 * SV_GIB)
 
 /* ---- entries ---- */
 
@@ -297,6 +300,7 @@ struct replay {
 	struct ring ring;
 	struct sv_vhdx_log_entry entry;
 	uint32_t page, next_data;
+	uint64_t zeros; /* written so far */
 	struct sv_dev *to;
 };
 
@@ -333,6 +337,17 @@ static int replay_data(struct replay *p, const struct sv_vhdx_log_desc *d, struc
 	return sv_dev_write(p->to, buf, sizeof buf, d->at, err);
 }
 
+static int replay_zeros(struct replay *p, const struct sv_vhdx_log_desc *d, struct sv_err *err)
+{
+	if (d->length > ZEROS_MAX - p->zeros)
+		return sv_fail_at(err, SV_CORRUPT, NULL, page_at(&p->ring, p->page),
+			"the log would write %llu bytes of zeros at byte %llu: no table is so "
+			"large",
+			(unsigned long long)d->length, (unsigned long long)d->at);
+	p->zeros += d->length;
+	return sv_dev_discard(p->to, d->at, d->length, err);
+}
+
 static int replay_descriptor(struct replay *p, uint32_t index, struct sv_err *err)
 {
 	size_t at =
@@ -347,7 +362,7 @@ static int replay_descriptor(struct replay *p, uint32_t index, struct sv_err *er
 		return sv_err_shift(err, place);
 	if (check_target(p, &d, err) < 0 || make_room(p->to, d.at + d.length, err) < 0)
 		return -1;
-	return d.zero ? sv_dev_discard(p->to, d.at, d.length, err) : replay_data(p, &d, err);
+	return d.zero ? replay_zeros(p, &d, err) : replay_data(p, &d, err);
 }
 
 static int replay_entry(struct replay *p, struct sv_err *err)
