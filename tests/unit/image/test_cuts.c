@@ -11,7 +11,7 @@
 #include <dirent.h>
 
 enum {
-	SECTORS = 4 * 2048 + 77, /* of the disk, and after its growth */
+	SECTORS = 4 * 2048 + 78, /* of the disk, and after its growth */
 	GROWN = 6 * 2048 + 5,
 	OPS = 45,
 	GROW_AT = 25,
