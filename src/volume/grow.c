@@ -13,7 +13,7 @@
 
 #include <inttypes.h>
 
-#define MBR_END_MAX (UINT64_C(0xFFFFFFFF) * SV_SECTOR) /* 32-bit sector numbers */
+#define MBR_SECTORS_MAX UINT64_C(0xFFFFFFFF) /* 32-bit sector numbers */
 
 enum limit_cause { BY_DISK, BY_MBR, BY_PARTITION, BY_EBR };
 
@@ -28,11 +28,12 @@ struct limit {
 static struct limit disk_limit(const struct sv_table *t, uint64_t disk_size)
 {
 	struct limit l = {.end = sv_align_down(disk_size, t->sector_size), .cause = BY_DISK};
+	uint64_t mbr_end = MBR_SECTORS_MAX * t->sector_size;
 
 	if (t->kind == SV_TABLE_GPT)
 		l.end = l.end > t->gpt_backup_area ? l.end - t->gpt_backup_area : 0;
-	else if (l.end > MBR_END_MAX)
-		l = (struct limit){.end = MBR_END_MAX, .cause = BY_MBR};
+	else if (l.end > mbr_end)
+		l = (struct limit){.end = mbr_end, .cause = BY_MBR};
 	return l;
 }
 
@@ -166,18 +167,19 @@ static int refuse_in_way(const struct sv_table *t, const struct sv_partition *p,
 static int refuse_beyond(const struct sv_partition *p, const struct limit *l, uint64_t new_size,
 	struct sv_err *err)
 {
-	char to[SV_SIZE_TEXT], max[SV_SIZE_TEXT];
+	char to[SV_SIZE_TEXT], max[SV_SIZE_TEXT], end[SV_SIZE_TEXT];
 
 	sv_size_format(new_size, to);
 	sv_size_format(rounded_max(p, l), max);
 	if (l->cause == BY_MBR) {
 		sv_fail(err, SV_UNSUPPORTED, NULL,
-			"partition %u cannot grow to %s: an MBR counts to 2T, so it can have %s at "
+			"partition %u cannot grow to %s: an MBR counts to %s, so it can have %s at "
 			"most",
-			p->number, to, max);
+			p->number, to, sv_size_format(sv_align_up(l->end, SV_MIB), end), max);
 		return sv_hint(err,
-			"ask for a disk of 2T at most, or make it a GPT disk in the guest first "
-			"(Windows: mbr2gpt /convert)");
+			"ask for a disk of %s at most, or make it a GPT disk in the guest first "
+			"(Windows: mbr2gpt /convert)",
+			end);
 	}
 	if (l->cause == BY_EBR) {
 		sv_fail(err, SV_UNSUPPORTED, NULL,

@@ -118,13 +118,13 @@ void sv_mbr_parse(const uint8_t sector[512], uint64_t disk_sectors, struct sv_mb
 
 /* ---- primaries ---- */
 
-static struct sv_partition partition_of(
-	const struct sv_mbr_entry *e, unsigned number, uint64_t base, uint64_t at)
+static struct sv_partition partition_of(const struct sv_table *t, const struct sv_mbr_entry *e,
+	unsigned number, uint64_t base, uint64_t at)
 {
 	return (struct sv_partition){
 		.number = number,
-		.start = base + e->start * SV_SECTOR,
-		.size = e->count * SV_SECTOR,
+		.start = base + (uint64_t)e->start * t->sector_size,
+		.size = (uint64_t)e->count * t->sector_size,
 		.mbr_type = e->type,
 		.active = e->status == 0x80,
 		.extended = sv_mbr_is_extended(e->type),
@@ -138,7 +138,7 @@ static int add_primaries(
 	for (unsigned i = 0; i < SV_MBR_ENTRIES; i++) {
 		const struct sv_mbr_entry *e = &mbr->entries[i];
 		uint64_t at = SV_MBR_ENTRY_AT + 16 * i;
-		struct sv_partition p = partition_of(e, i + 1, 0, at);
+		struct sv_partition p = partition_of(t, e, i + 1, 0, at);
 
 		if (!e->count)
 			continue;
@@ -171,7 +171,7 @@ static int note_ebr(struct sv_table *t, uint64_t ebr, uint64_t link, struct sv_e
 		if (t->ebrs[i] == ebr)
 			return sv_fail_at(err, SV_CORRUPT, NULL, link,
 				"the chain of extended boot records comes back to sector %llu",
-				(unsigned long long)(ebr / SV_SECTOR));
+				(unsigned long long)(ebr / t->sector_size));
 	}
 	if (t->n_ebrs == SV_EBRS_MAX)
 		return sv_fail_at(err, SV_CORRUPT, NULL, link,
@@ -195,8 +195,8 @@ static bool in_box(const struct chain *c, uint64_t start, uint64_t size)
 static int add_logical(struct chain *c, uint64_t ebr, unsigned slot,
 	const struct sv_mbr_entry *e, struct sv_err *err)
 {
-	uint64_t at = ebr + SV_MBR_ENTRY_AT + 16 * slot;
-	struct sv_partition p = partition_of(e, c->next_number, ebr, at);
+	uint64_t at = ebr + SV_MBR_ENTRY_AT + 16 * slot, unit = c->t->sector_size;
+	struct sv_partition p = partition_of(c->t, e, c->next_number, ebr, at);
 
 	c->t->odd_chain |= slot >= 2;
 	if (!in_box(c, p.start, p.size)) {
@@ -204,14 +204,14 @@ static int add_logical(struct chain *c, uint64_t ebr, unsigned slot,
 			return sv_table_warn(c->t, err,
 				"entry %u of the extended boot record at sector %llu makes no "
 				"sense and was passed over",
-				slot + 1, (unsigned long long)(ebr / SV_SECTOR));
+				slot + 1, (unsigned long long)(ebr / unit));
 		return sv_fail_at(err, SV_CORRUPT, NULL, at,
 			"logical partition %u (sectors %llu to %llu) leaves its container (%llu "
 			"to %llu)",
-			p.number, (unsigned long long)(p.start / SV_SECTOR),
-			(unsigned long long)((p.start + p.size) / SV_SECTOR - 1),
-			(unsigned long long)(c->box.start / SV_SECTOR),
-			(unsigned long long)((c->box.start + c->box.size) / SV_SECTOR - 1));
+			p.number, (unsigned long long)(p.start / unit),
+			(unsigned long long)((p.start + p.size) / unit - 1),
+			(unsigned long long)(c->box.start / unit),
+			(unsigned long long)((c->box.start + c->box.size) / unit - 1));
 	}
 	p.logical = true;
 	c->next_number++;
@@ -247,7 +247,7 @@ static int read_ebr(
 				return -1;
 		} else if (!*ret_more) {
 			*ret_more = true;
-			*ebr = c->box.start + entries[i].start * SV_SECTOR;
+			*ebr = c->box.start + (uint64_t)entries[i].start * c->t->sector_size;
 			*link = here + SV_MBR_ENTRY_AT + 16 * i;
 		}
 	}
@@ -256,18 +256,17 @@ static int read_ebr(
 
 static int read_chain(struct chain *c, struct sv_err *err)
 {
-	uint64_t ebr = c->box.start, link = c->box.entry;
+	uint64_t ebr = c->box.start, link = c->box.entry, unit = c->t->sector_size;
 	bool more = true;
 
 	while (more) {
-		if (!in_box(c, ebr, SV_SECTOR))
+		if (!in_box(c, ebr, unit))
 			return sv_fail_at(err, SV_CORRUPT, NULL, link,
 				"the next extended boot record is at sector %llu, outside its "
 				"container (%llu to %llu)",
-				(unsigned long long)(ebr / SV_SECTOR),
-				(unsigned long long)(c->box.start / SV_SECTOR),
-				(unsigned long long)((c->box.start + c->box.size) / SV_SECTOR -
-						     1));
+				(unsigned long long)(ebr / unit),
+				(unsigned long long)(c->box.start / unit),
+				(unsigned long long)((c->box.start + c->box.size) / unit - 1));
 		if (note_ebr(c->t, ebr, link, err) < 0 ||
 			read_ebr(c, &ebr, &link, &more, err) < 0)
 			return -1;
@@ -282,12 +281,12 @@ static int check_ebrs_outside(const struct sv_table *t, struct sv_err *err)
 		const struct sv_partition *p = &t->parts[i];
 
 		for (size_t k = 0; p->logical && k < t->n_ebrs; k++) {
-			if (sv_overlaps(p->start, p->size, t->ebrs[k], SV_SECTOR))
+			if (sv_overlaps(p->start, p->size, t->ebrs[k], t->sector_size))
 				return sv_fail_at(err, SV_CORRUPT, NULL, p->entry,
 					"logical partition %u covers the extended boot record at "
 					"sector %llu",
 					p->number,
-					(unsigned long long)(t->ebrs[k] / SV_SECTOR));
+					(unsigned long long)(t->ebrs[k] / t->sector_size));
 		}
 	}
 	return 0;
@@ -300,7 +299,7 @@ int sv_mbr_read(
 	size_t primaries;
 
 	t->kind = SV_TABLE_MBR;
-	if (add_primaries(mbr, sv_dev_size(disk) / SV_SECTOR, t, err) < 0)
+	if (add_primaries(mbr, sv_dev_size(disk) / t->sector_size, t, err) < 0)
 		return -1;
 	primaries = t->n;
 	for (size_t i = 0; i < primaries; i++) {

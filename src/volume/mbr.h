@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The master boot record and the chain of extended boot records behind it. Sectors are 512
- * bytes. A chain is a list: each EBR holds one logical partition (relative to that EBR) and a
- * link to the next EBR (relative to the container's start).
+ * The master boot record and the chain of extended boot records behind it. A record is the
+ * first 512 bytes of a sector; entries count in the disk's sectors, of 512 or 4096 bytes, and
+ * nothing in the table says which. A chain is a list: each EBR holds one logical partition
+ * (relative to that EBR) and a link to the next EBR (relative to the container's start).
  */
 #ifndef SV_VOLUME_MBR_H
 #define SV_VOLUME_MBR_H
@@ -76,7 +77,15 @@ bool sv_mbr_is_extended(uint8_t type);
 /* Decides what sector 0 of a disk of disk_sectors is. Pure; never fails. */
 void sv_mbr_parse(const uint8_t sector[512], uint64_t disk_sectors, struct sv_mbr *ret);
 
-/* Adds the primaries of `mbr` and the logicals of its chains to t. */
+/*
+ * The sector size that the entries count in: 512, unless no volume begins where that puts the
+ * partitions, and a volume begins where 4096 puts them which says itself that its sectors have
+ * 4096 bytes (NTFS, FAT and exFAT do).
+ */
+int sv_mbr_sector_size(
+	struct sv_dev *disk, const struct sv_mbr *mbr, uint32_t *ret, struct sv_err *err);
+
+/* Adds the primaries of `mbr` and the logicals of its chains to t, whose sector size is set. */
 int sv_mbr_read(
 	struct sv_dev *disk, const struct sv_mbr *mbr, struct sv_table *t, struct sv_err *err);
 

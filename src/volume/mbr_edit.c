@@ -28,22 +28,22 @@ void sv_mbr_chs(uint64_t lba, uint8_t ret[3])
 
 /* The entry at `entry` describes [start, start+old_size) and is made to describe
  * [start, start+new_size). That it does describe that is checked: the table may be stale. */
-static int set_size(struct sv_dev *disk, uint64_t entry, uint64_t start, uint64_t old_size,
-	uint64_t new_size, struct sv_err *err)
+static int set_size(struct sv_dev *disk, const struct sv_table *t, uint64_t entry,
+	uint64_t start, uint64_t old_size, uint64_t new_size, struct sv_err *err)
 {
-	uint64_t at = sv_align_down(entry, SV_SECTOR);
+	uint64_t at = sv_align_down(entry, SV_SECTOR), unit = t->sector_size;
 	struct sv_mbr_disk_entry raw;
 	uint8_t sector[SV_SECTOR];
 
 	if (sv_dev_read(disk, sector, sizeof sector, at, err) < 0)
 		return -1;
 	memcpy(&raw, sector + (entry - at), sizeof raw);
-	if (sv_get_le32(raw.count) != old_size / SV_SECTOR)
+	if (sv_get_le32(raw.count) != old_size / unit)
 		return sv_fail_at(err, SV_CORRUPT, NULL, entry,
 			"the entry has %u sectors, expected %llu: the disk changed since it was read",
-			sv_get_le32(raw.count), (unsigned long long)(old_size / SV_SECTOR));
-	raw.count = sv_put_le32((uint32_t)(new_size / SV_SECTOR));
-	sv_mbr_chs((start + new_size) / SV_SECTOR - 1, raw.last_chs);
+			sv_get_le32(raw.count), (unsigned long long)(old_size / unit));
+	raw.count = sv_put_le32((uint32_t)(new_size / unit));
+	sv_mbr_chs((start + new_size) / unit - 1, raw.last_chs);
 	memcpy(sector + (entry - at), &raw, sizeof raw);
 	if (sv_dev_write(disk, sector, sizeof sector, at, err) < 0)
 		return -1;
@@ -70,10 +70,10 @@ static int find_link(struct sv_dev *disk, const struct sv_table *t,
 			continue;
 		for (unsigned k = 0; k < SV_MBR_ENTRIES; k++) {
 			if (!entries[k].count || !sv_mbr_is_extended(entries[k].type) ||
-				box->start + entries[k].start * SV_SECTOR != ebr)
+				box->start + (uint64_t)entries[k].start * t->sector_size != ebr)
 				continue;
 			ret->entry = t->ebrs[i] + SV_MBR_ENTRY_AT + 16 * k;
-			ret->size = entries[k].count * SV_SECTOR;
+			ret->size = (uint64_t)entries[k].count * t->sector_size;
 			return 0;
 		}
 	}
@@ -93,11 +93,11 @@ static int grow_around(struct sv_dev *disk, const struct sv_table *t,
 	if (find_link(disk, t, box, ebr, &link, err) < 0)
 		return -1;
 	if (new_end > box->start + box->size &&
-		set_size(disk, box->entry, box->start, box->size, new_end - box->start, err) <
-			0)
+		set_size(disk, t, box->entry, box->start, box->size, new_end - box->start,
+			err) < 0)
 		return -1;
 	if (link.entry && new_end > ebr + link.size)
-		return set_size(disk, link.entry, ebr, link.size, new_end - ebr, err);
+		return set_size(disk, t, link.entry, ebr, link.size, new_end - ebr, err);
 	return 0;
 }
 
@@ -106,5 +106,5 @@ int sv_mbr_grow(struct sv_dev *disk, const struct sv_table *t, const struct sv_p
 {
 	if (p->logical && grow_around(disk, t, p, p->start + new_size, err) < 0)
 		return -1;
-	return set_size(disk, p->entry, p->start, p->size, new_size, err);
+	return set_size(disk, t, p->entry, p->start, p->size, new_size, err);
 }

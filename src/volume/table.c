@@ -145,7 +145,8 @@ static int read_by_kind(
 			mbr->why);
 	case SV_MBR_TABLE:
 		t->mbr_signature = mbr->signature;
-		if (note_leftover_gpt(disk, t, err) < 0)
+		if (note_leftover_gpt(disk, t, err) < 0 ||
+			sv_mbr_sector_size(disk, mbr, &t->sector_size, err) < 0)
 			return -1;
 		return sv_mbr_read(disk, mbr, t, err);
 	case SV_MBR_GPT:

@@ -64,7 +64,7 @@ struct sv_table {
  * usable sectors), an EBR loop or a chain outside its container, two bad GPT headers, a GPT
  * whose entries cannot be (size not 128*2^n, more than 16 MiB). A GPT counts only when the MBR
  * announces it (type EE). The sector size is found by the place of "EFI PART" (512 first, then
- * 4096).
+ * 4096); of an MBR by where volumes begin (512 unless they show 4096).
  */
 int sv_table_read(struct sv_dev *disk, struct sv_table *ret, struct sv_err *err);
 void sv_table_free(struct sv_table *t); /* frees the content */
@@ -79,11 +79,12 @@ void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);
 /*
  * What growing partition `number` to `new_size` bytes on a disk of `disk_size` bytes would
  * meet. SV_UNSUPPORTED, with names and a hint, when: another partition is in the way, the end
- * would pass 2 TiB on an MBR (2^32 - 1 sectors), the size is not above the present one, the
- * disk is too small, the MBR is a hybrid or its chain odd, the partition is an extended
- * container or part of a Windows dynamic disk; SV_NOTFOUND for a number that is not there;
- * SV_USAGE for a size that is no whole number of sectors. *ret_max (may be NULL) is what
- * sv_table_max_size() tells, also when it fails; a size up to the very last sector is accepted.
+ * would pass 2 TiB on an MBR (2^32 - 1 sectors; 16 TiB with sectors of 4096 bytes), the size is
+ * not above the present one, the disk is too small, the MBR is a hybrid or its chain odd, the
+ * partition is an extended container or part of a Windows dynamic disk; SV_NOTFOUND for a
+ * number that is not there; SV_USAGE for a size that is no whole number of sectors. *ret_max
+ * (may be NULL) is what sv_table_max_size() tells, also when it fails; a size up to the very
+ * last sector is accepted.
  */
 int sv_table_check_grow(const struct sv_table *t, unsigned number, uint64_t new_size,
 	uint64_t disk_size, uint64_t *ret_max, struct sv_err *err);
