@@ -145,49 +145,11 @@ static int make_main_disk(struct build *b, struct sv_job *job, struct sv_err *er
 	return b->disks[x->target.disk] ? 0 : sv_fail_nomem(err);
 }
 
-/* Disk ids as file names: "scsi0:1" -> "scsi0-1". */
-static char *other_disk_name(const struct sv_extend *x, size_t i)
-{
-	char *name = sv_format("%s-%s", x->name, x->target.vm->disks[i].id);
-
-	for (char *c = name; c && *c; c++) {
-		if (*c == ':')
-			*c = '-';
-	}
-	return name;
-}
-
-/* A disk that is not extended: blocks shared where the host can, else a plain delta. */
-static int make_other_disk(struct build *b, size_t i, struct sv_job *job, struct sv_err *err)
-{
-	struct sv_extend *x = b->x;
-	struct sv_image *image = x->target.images[i];
-	sv_autofree char *name = other_disk_name(x, i);
-	sv_autofree char *path = name ? sv_format("%s/%s.vmdk", b->partial, name) : NULL;
-	struct sv_image_spec spec = {.format = "vmdk", .parent = image};
-
-	if (!path)
-		return sv_fail_nomem(err);
-	if (sv_image_links(image) == 1 &&
-		sv_host_can_reflink(x->host, sv_image_link(image, 0)->path, b->partial)) {
-		sv_autofree char *made = NULL;
-
-		if (sv_image_derive(x->host, image, SV_DERIVE_REFLINK, b->partial, name,
-			    sv_dev_size(sv_image_dev(image)), job, &made, err) < 0)
-			return -1;
-		b->disks[i] = strdup(sv_path_base(made));
-	} else {
-		if (sv_image_create(x->host, path, &spec, err) < 0)
-			return -1;
-		b->disks[i] = strdup(sv_path_base(path));
-	}
-	return b->disks[i] ? 0 : sv_fail_nomem(err);
-}
-
 static int make_other_disks(struct build *b, struct sv_job *job, struct sv_err *err)
 {
 	for (size_t i = 0; i < b->x->target.n_images; i++) {
-		if (i != b->x->target.disk && make_other_disk(b, i, job, err) < 0)
+		if (i != b->x->target.disk &&
+			sv_other_disk_make(b->x, i, b->partial, job, &b->disks[i], err) < 0)
 			return -1;
 	}
 	return 0;

@@ -41,6 +41,10 @@ int sv_plan_describe(struct sv_extend *x, const struct sv_fs_grow_plan *fs, stru
 /* folder.c: builds and publishes a linked or copied result. */
 int sv_extend_into_folder(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
 	struct sv_err *err);
+/* other_disk.c: makes, in `folder`, the new machine's own disk for disk i, which is not
+ * extended. *ret_name is its file name; caller frees. */
+int sv_other_disk_make(struct sv_extend *x, size_t i, const char *folder, struct sv_job *job,
+	char **ret_name, struct sv_err *err);
 /* inplace.c */
 int sv_extend_in_place(struct sv_extend *x, struct sv_job *job, struct sv_extend_result *ret,
 	struct sv_err *err);
