@@ -174,6 +174,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, ""); /* the width of characters; everything else stays "C" */
 	catch_signals(&cli.job);
+	sv_host_allow_many_files();
 	rc = run_all(&cli, argv + 1, argc > 0 ? (size_t)argc - 1 : 0, &err);
 	sv_bar_clear(&cli.bar);
 	if (sv_out_end(&cli.out, rc < 0 ? NULL : &err))

@@ -77,6 +77,9 @@ struct sv_host {
 
 /* The real file system. A constant object: never closed, safe from every thread. */
 struct sv_host *sv_host_posix(void);
+/* Lets this process have as many files open as the system allows it at all: a disk of 8 TB in
+ * 2 GB files has 4096, and one that is linked to it opens them once more. For main(). */
+void sv_host_allow_many_files(void);
 void sv_host_close(struct sv_host *h); /* NULL-safe; does nothing for sv_host_posix() */
 
 int sv_host_open(struct sv_host *h, const char *path, unsigned flags, struct sv_dev **ret,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -45,6 +46,33 @@ static int posix_stat(struct sv_host *h, const char *path, bool follow,
 	return 0;
 }
 
+void sv_host_allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int refuse_open(int sys, const char *path, unsigned flags, struct sv_err *err)
+{
+	struct rlimit limit;
+
+	if (sys == ELOOP && (flags & SV_OPEN_NOFOLLOW))
+		return sv_fail(err, SV_UNSUPPORTED, path,
+			"it is a symbolic link where a file is expected");
+	sv_fail_errno(err, sys, path,
+		flags & SV_OPEN_CREATE ? "cannot make the file" : "cannot open");
+	if (sys != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	return sv_hint(err,
+		"this process may have %llu files open at once, and the disk needs more: begin a "
+		"shell in which it may (as root: ulimit -n 32768), and give the command there",
+		(unsigned long long)limit.rlim_cur);
+}
+
 static int posix_open(struct sv_host *h, const char *path, unsigned flags, struct sv_dev **ret,
 	struct sv_err *err)
 {
@@ -59,12 +87,8 @@ static int posix_open(struct sv_host *h, const char *path, unsigned flags, struc
 	if (flags & SV_OPEN_NOFOLLOW)
 		oflags |= O_NOFOLLOW;
 	fd = open(path, oflags, 0666);
-	if (fd < 0 && errno == ELOOP && (flags & SV_OPEN_NOFOLLOW))
-		return sv_fail(err, SV_UNSUPPORTED, path,
-			"it is a symbolic link where a file is expected");
 	if (fd < 0)
-		return sv_fail_errno(err, errno, path,
-			flags & SV_OPEN_CREATE ? "cannot make the file" : "cannot open");
+		return refuse_open(errno, path, flags, err);
 	if (fstat(fd, &st) < 0)
 		return sv_fail_errno(err, errno, path, "cannot look at it");
 	if (!S_ISREG(st.st_mode))
