@@ -74,6 +74,20 @@ static const char *mode_sentence(const struct sv_extend_plan *p)
 			  : "copy the disk; only the parts that hold data";
 }
 
+/* Both copies of a GPT are good after the change, whichever was not before. */
+static const char *table_repair(const struct sv_extend *x)
+{
+	const struct sv_table *t = &sv_target_disk(&x->target)->table;
+
+	if (t->kind != SV_TABLE_GPT || (t->primary_ok && t->backup_ok))
+		return "";
+	return t->primary_ok
+		       ? "; the damaged copy of the partition table at the disk's end is "
+			 "made good"
+		       : "; the damaged copy of the partition table at the disk's start is "
+			 "made good";
+}
+
 static int describe_growth(
 	struct sv_extend *x, const struct sv_fs_grow_plan *fs, struct sv_err *err)
 {
@@ -84,8 +98,8 @@ static int describe_growth(
 	sv_size_format(p->volume_from, from);
 	sv_size_format(p->volume_to, to);
 	if (add_step(p, "new disk", err, "%s", mode_sentence(p)) < 0 ||
-		(number && add_step(p, "partition", err, "number %u, from %s to %s", number,
-				   from, to) < 0))
+		(number && add_step(p, "partition", err, "number %u, from %s to %s%s", number,
+				   from, to, table_repair(x)) < 0))
 		return -1;
 	return add_step(p, "file system", err, "%s on %s grows to fill it%s%s", fs->type,
 		p->volume, *fs->note ? "; " : "", fs->note);

@@ -82,15 +82,32 @@ small_machine --table gpt --size 80M
 fresh
 size=$(stat -c %s "$flat")
 poke "$flat" 520 X
-check "GPT with a broken first header: works" extend_small copy
-cp "$tmp/check.log" "$tmp/said"
-check "and is told" grep -q "note .*\(GPT\|header\)" "$tmp/said"
-"$SHAREVM" rollback "$folder-extended" --yes >"$tmp/out"
-fresh
-poke "$flat" $((size - 504)) X
-check "GPT with a broken backup: works" extend_small copy
-cp "$tmp/check.log" "$tmp/said"
-check "and is told too" grep -q "note .*\(GPT\|header\|backup\)" "$tmp/said"
+judge_repaired() { # WAY: both copies of the table on the result are good
+	result="$folder-extended/Windows 7-extended-flat.vmdk"
+	[ "$1" != in-place ] || result=$flat
+	judge_table "$result" 512
+}
+# broken_header WHAT OFFSET NOTE WHERE: works in both ways, is told, is made good, and comes back
+broken_header() {
+	broken=$1 offset=$2 note=$3 where=$4
+	for way in copy in-place; do
+		fresh
+		poke "$flat" "$offset" X
+		bytes_of "$folder" >"$tmp/before"
+		check "$broken: judges reject the original" rejects judge_table "$flat" 512
+		check "$broken, $way: works" extend_small $way
+		tr -s ' \n' ' ' <"$tmp/check.log" >"$tmp/said"
+		check "$broken, $way: is told" grep -q "note $note" "$tmp/said"
+		check "$broken, $way: the repair is told" grep -q "at the disk's $where is made good" \
+			"$tmp/said"
+		check "$broken, $way: is made good" judge_repaired $way
+		if [ $way = in-place ]; then undo=$vmx; else undo=$folder-extended; fi
+		check "$broken, $way: is undone" "$SHAREVM" rollback "$undo" --yes
+		bytes_of "$folder" | diff "$tmp/before" - || fail "$broken, $way: not as it was"
+	done
+}
+broken_header "GPT with a broken first header" 520 "the primary GPT is damaged" start
+broken_header "GPT with a broken backup" $((size - 504)) "the backup GPT is damaged" end
 fresh
 poke "$flat" 520 X
 poke "$flat" $((size - 504)) X
