@@ -18,6 +18,9 @@ struct change {
 	uint64_t n_blocks, size;
 	uint64_t map_at, data_at;
 	uint32_t moved; /* places by which the blocks' beginning moves */
+	uint32_t *map;  /* as it will be; places count from the blocks' new beginning */
+	uint8_t *changed;
+	uint32_t next;
 };
 
 static int copy_place(struct sv_vdi *v, uint32_t from, uint32_t to, struct sv_err *err)
@@ -55,41 +58,33 @@ static int free_places(struct sv_vdi *v, uint32_t n, struct sv_err *err)
 	return sv_vdi_flush(&v->link, err);
 }
 
-/* The map of the new size in memory; places count from the blocks' new beginning. */
-static int renumber(struct sv_vdi *v, const struct change *c, struct sv_err *err)
+/* The link stays as it is until the file is. A fixed image stores every block. */
+static int make_map(struct sv_vdi *v, struct change *c, struct sv_err *err)
 {
 	uint64_t old = v->header.n_blocks;
-	uint32_t *map = realloc(v->map, c->n_blocks * 4);
-	uint8_t *changed;
 
-	if (!map)
+	c->map = malloc(c->n_blocks * 4);
+	c->changed = calloc(c->n_blocks / 8 + 1, 1); /* all was flushed */
+	if (!c->map || !c->changed)
 		return sv_fail_nomem(err);
-	v->map = map;
-	changed = realloc(v->changed, c->n_blocks / 8 + 1);
-	if (!changed)
-		return sv_fail_nomem(err);
-	v->changed = changed;
-	memset(changed, 0, c->n_blocks / 8 + 1); /* all was flushed */
-	memset(map + old, 0xff, (c->n_blocks - old) * 4);
-	for (uint64_t i = 0; i < old; i++) {
-		if (sv_vdi_is_place(map[i]))
-			map[i] -= c->moved;
-	}
-	v->next -= c->moved;
-	return 0;
-}
-
-/* A fixed image stores every block. */
-static int add_fixed(struct sv_vdi *v, const struct change *c, struct sv_err *err)
-{
-	uint64_t first = v->header.n_blocks;
-
-	for (uint64_t i = first; v->header.type == SV_VDI_FIXED && i < c->n_blocks; i++)
-		v->map[i] = v->next++;
+	c->next = v->next - c->moved;
+	for (uint64_t i = 0; i < old; i++)
+		c->map[i] = v->map[i] - (sv_vdi_is_place(v->map[i]) ? c->moved : 0);
+	for (uint64_t i = old; i < c->n_blocks; i++)
+		c->map[i] = v->header.type == SV_VDI_FIXED ? c->next++ : SV_VDI_FREE;
 	if (v->header.type != SV_VDI_FIXED)
 		return 0;
 	return sv_dev_resize(v->file,
-		SV_MAX(sv_dev_size(v->file), c->data_at + v->next * v->header.block_size), err);
+		SV_MAX(sv_dev_size(v->file), c->data_at + c->next * v->header.block_size), err);
+}
+
+static int write_map(struct sv_vdi *v, const struct change *c, struct sv_err *err)
+{
+	uint64_t first = c->moved ? 0 : v->header.n_blocks;
+
+	if (sv_vdi_write_map(v, c->map, c->map_at, first, c->n_blocks - first, err) < 0)
+		return -1;
+	return sv_dev_flush(v->file, err);
 }
 
 static int write_header(struct sv_vdi *v, const struct change *c, struct sv_err *err)
@@ -101,11 +96,23 @@ static int write_header(struct sv_vdi *v, const struct change *c, struct sv_err 
 	sv_vdi_header_resize(&h, c->size, v->header.block_size);
 	h.map_at = sv_put_le32((uint32_t)c->map_at);
 	h.data_at = sv_put_le32((uint32_t)c->data_at);
-	h.n_allocated = sv_put_le32(v->next);
+	h.n_allocated = sv_put_le32(c->next);
 	if (sv_dev_write(v->file, &h, sizeof h, 0, err) < 0)
 		return -1;
-	v->count = v->next;
 	return sv_dev_flush(v->file, err);
+}
+
+static void take(struct sv_vdi *v, struct change *c)
+{
+	free(v->map);
+	free(v->changed);
+	v->map = SV_STEAL(c->map);
+	v->changed = SV_STEAL(c->changed);
+	v->next = v->count = c->next;
+	v->header.n_blocks = c->n_blocks;
+	v->header.size = c->size;
+	v->header.map_at = c->map_at;
+	v->header.data_at = c->data_at;
 }
 
 static int plan_change(struct sv_vdi *v, uint64_t size, struct change *c, struct sv_err *err)
@@ -147,19 +154,17 @@ int sv_vdi_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct s
 {
 	struct sv_vdi *v = (struct sv_vdi *)l;
 	struct change c;
+	int rc = -1;
 
 	(void)host;
-	if (plan_change(v, size, &c, err) < 0 || sv_vdi_begin_change(v, err) < 0 ||
-		sv_vdi_flush(l, err) < 0 || clear_tail(v, err) < 0 ||
-		free_places(v, c.moved, err) < 0 || renumber(v, &c, err) < 0 ||
-		add_fixed(v, &c, err) < 0 ||
-		sv_vdi_write_map(v, c.map_at, c.moved ? 0 : v->header.n_blocks,
-			c.moved ? c.n_blocks : c.n_blocks - v->header.n_blocks, err) < 0 ||
-		sv_dev_flush(v->file, err) < 0 || write_header(v, &c, err) < 0)
-		return -1;
-	v->header.n_blocks = c.n_blocks;
-	v->header.size = size;
-	v->header.map_at = c.map_at;
-	v->header.data_at = c.data_at;
-	return 0;
+	if (plan_change(v, size, &c, err) == 0 && sv_vdi_begin_change(v, err) == 0 &&
+		sv_vdi_flush(l, err) == 0 && clear_tail(v, err) == 0 &&
+		free_places(v, c.moved, err) == 0 && make_map(v, &c, err) == 0 &&
+		write_map(v, &c, err) == 0)
+		rc = write_header(v, &c, err);
+	if (rc == 0)
+		take(v, &c);
+	free(c.map);
+	free(c.changed);
+	return rc;
 }

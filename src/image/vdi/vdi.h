@@ -58,8 +58,9 @@ int sv_vdi_begin_change(struct sv_vdi *v, struct sv_err *err);
 int sv_vdi_set_entry(struct sv_vdi *v, uint64_t block, uint32_t entry, struct sv_err *err);
 /* Space for a block that reads as zeros; its entry is not set. */
 int sv_vdi_add_place(struct sv_vdi *v, uint32_t *ret_place, struct sv_err *err);
-int sv_vdi_write_map(
-	struct sv_vdi *v, uint64_t map_at, uint64_t first, uint64_t n, struct sv_err *err);
+/* Entries [first, first+n) of `map`, into the map at byte map_at of the file. */
+int sv_vdi_write_map(struct sv_vdi *v, const uint32_t *map, uint64_t map_at, uint64_t first,
+	uint64_t n, struct sv_err *err);
 int sv_vdi_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vdi_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);

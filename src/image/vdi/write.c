@@ -54,8 +54,8 @@ int sv_vdi_set_entry(struct sv_vdi *v, uint64_t block, uint32_t entry, struct sv
 	return 0;
 }
 
-int sv_vdi_write_map(
-	struct sv_vdi *v, uint64_t map_at, uint64_t first, uint64_t n, struct sv_err *err)
+int sv_vdi_write_map(struct sv_vdi *v, const uint32_t *map, uint64_t map_at, uint64_t first,
+	uint64_t n, struct sv_err *err)
 {
 	uint32_t buf[1024];
 
@@ -63,7 +63,7 @@ int sv_vdi_write_map(
 		size_t now = (size_t)SV_MIN(n - done, SV_ARRAY_LEN(buf));
 
 		for (size_t i = 0; i < now; i++)
-			sv_store_le32(&buf[i], v->map[first + done + i]);
+			sv_store_le32(&buf[i], map[first + done + i]);
 		if (sv_dev_write(v->file, buf, now * 4, map_at + (first + done) * 4, err) < 0)
 			return -1;
 		done += now;
@@ -87,7 +87,7 @@ static int write_changed(struct sv_vdi *v, struct sv_err *err)
 	for (size_t i = 0; i < v->n_list; i += n) {
 		for (n = 1; i + n < v->n_list && v->list[i + n] == v->list[i] + n; n++)
 			;
-		if (sv_vdi_write_map(v, v->header.map_at, v->list[i], n, err) < 0)
+		if (sv_vdi_write_map(v, v->map, v->header.map_at, v->list[i], n, err) < 0)
 			return -1;
 	}
 	return 0;
