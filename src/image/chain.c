@@ -92,26 +92,37 @@ static int chain_extent(
 	return 0;
 }
 
+static int refuse_stopped(const struct sv_link *leaf, struct sv_err *err)
+{
+	if (!leaf->stopped)
+		return 0;
+	sv_fail(err, SV_IO, leaf->info.path,
+		"a growth of the disk has failed: it is not written any more");
+	return sv_hint(err, "open it again; it has the old size or the new one");
+}
+
 static int chain_pwrite(
 	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
 {
 	struct sv_link *leaf = of(d)->links[0];
 
-	return leaf->driver->write(leaf, buf, n, off, err);
+	return refuse_stopped(leaf, err) < 0 ? -1 : leaf->driver->write(leaf, buf, n, off, err);
 }
 
 static int chain_discard(struct sv_dev *d, uint64_t off, uint64_t len, struct sv_err *err)
 {
 	struct sv_link *leaf = of(d)->links[0];
 
-	return leaf->driver->discard(leaf, off, len, err);
+	return refuse_stopped(leaf, err) < 0 ? -1 : leaf->driver->discard(leaf, off, len, err);
 }
 
 static int chain_flush(struct sv_dev *d, struct sv_err *err)
 {
 	struct sv_link *leaf = of(d)->links[0];
 
-	return d->writable ? leaf->driver->flush(leaf, err) : 0;
+	if (!d->writable)
+		return 0;
+	return refuse_stopped(leaf, err) < 0 ? -1 : leaf->driver->flush(leaf, err);
 }
 
 static void chain_close(struct sv_dev *d)

@@ -65,6 +65,7 @@ struct sv_link {
 	struct sv_image_link info; /* strings are owned */
 	bool writable;
 	bool snapshot; /* set by the frame: it shows an internal snapshot */
+	bool stopped;  /* set by the frame: a growth has failed, nothing is written any more */
 	bool flatten;  /* copies are made of what the guest sees, not of its files */
 	/* Set by the frame: what the parents show together; NULL for a base. It may be smaller
 	 * than the link: beyond its end are zeros. */
@@ -131,6 +132,7 @@ struct sv_image_driver {
 	 * flush() follows. */
 	int (*fill_end)(struct sv_link *l, struct sv_err *err);
 
+	/* After a failure the link reads as before; the frame does not write to it again. */
 	int (*grow)(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 
 	/* The nth place to look for the parent, absolute; NULL after the last. *ret_err says

@@ -535,8 +535,10 @@ int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
 		return -1;
 	if (size == leaf->info.virtual_size)
 		return 0;
+	leaf->stopped = true; /* the file may be of the new size, or the old */
 	if (leaf->driver->grow(leaf, img->host, size, err) < 0)
 		return sv_err_path(err, leaf->info.path);
+	leaf->stopped = false;
 	leaf->info.virtual_size = size;
 	img->dev->size = size;
 	return clear_behind_old_end(img, old, err) < 0 ? -1 : sv_dev_flush(img->dev, err);

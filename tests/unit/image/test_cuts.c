@@ -246,17 +246,6 @@ static int flush(struct job *j, struct sv_image *img, struct sv_err *err)
 	return 0;
 }
 
-static int grow(struct job *j, struct sv_image *img, struct sv_err *err)
-{
-	if (!j->kind->grows || j->lost)
-		return 0;
-	j->grow_begun = true;
-	if (sv_image_grow(img, GROWN * SV_SECTOR, err) < 0)
-		return -1;
-	j->grow_done = true;
-	return flush(j, img, err);
-}
-
 /* After a step that failed once the work goes on; without power it ends. */
 static bool goes_on(struct job *j, struct sv_host *h, const struct sv_err *err)
 {
@@ -272,13 +261,27 @@ static bool goes_on(struct job *j, struct sv_host *h, const struct sv_err *err)
 
 static const char *compare(struct job *j, struct sv_image *img, bool now);
 
+static int grow(struct job *j, struct sv_host *h, struct sv_image *img, struct sv_err *err)
+{
+	if (!j->kind->grows || j->lost)
+		return 0;
+	j->grow_begun = true;
+	if (sv_image_grow(img, GROWN * SV_SECTOR, err) < 0) {
+		if (goes_on(j, h, err) && compare(j, img, true))
+			fail_msg("%s: after a growth that failed: %s", j->kind->name, j->wrong);
+		return -1;
+	}
+	j->grow_done = true;
+	return flush(j, img, err);
+}
+
 static int play(struct job *j, struct sv_host *h, struct sv_image *img, struct sv_err *err)
 {
 	for (uint16_t i = 1; i <= OPS; i++) {
 		int rc = write_or_discard(j, img, i, err);
 
 		if (rc == 0 && i == GROW_AT)
-			rc = grow(j, img, err);
+			rc = grow(j, h, img, err);
 		if (rc == 0 && i % FLUSH_EACH == 0)
 			rc = flush(j, img, err);
 		if (rc < 0 && !goes_on(j, h, err))
