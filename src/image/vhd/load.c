@@ -7,8 +7,6 @@
  */
 #include "image/vhd/vhd.h"
 
-#include "base/str.h"
-
 #include <string.h>
 
 /* ---- footer ---- */
@@ -69,6 +67,7 @@ static int choose_footer(struct sv_vhd *v, struct sv_err *err)
 	}
 	v->disk_footer = best->disk;
 	v->footer = best->footer;
+	v->footer_at = best->at;
 	v->damaged = !best->footer.sum_ok;
 	v->front_bad = !front.read || !front.footer.sum_ok;
 	v->end_bad = !end.read || !end.footer.sum_ok;
@@ -81,90 +80,6 @@ static int choose_footer(struct sv_vhd *v, struct sv_err *err)
 	return 0;
 }
 
-/* ---- the parent's names ---- */
-
-static int add_hint(struct sv_vhd *v, const char *text, struct sv_err *err)
-{
-	size_t i = 0;
-
-	if (!*text)
-		return 0;
-	while (v->hints[i] && strcmp(v->hints[i], text) != 0)
-		i++;
-	if (v->hints[i] || i + 1 == SV_ARRAY_LEN(v->hints))
-		return 0;
-	v->hints[i] = strdup(text);
-	return v->hints[i] ? 0 : sv_fail_nomem(err);
-}
-
-/* What stands behind the last / or \ of a path of any system. */
-static const char *base_of(const char *path)
-{
-	const char *base = path;
-
-	for (const char *c = path; *c; c++) {
-		if (*c == '/' || *c == '\\')
-			base = c + 1;
-	}
-	return base;
-}
-
-/* A relative locator as it stands, of any other the last component. */
-static int add_locator_hint(
-	struct sv_vhd *v, const struct sv_vhd_locator *l, bool relative, struct sv_err *err)
-{
-	sv_autofree char *bytes = malloc(l->length + 1), *text = NULL;
-
-	if (!bytes)
-		return sv_fail_nomem(err);
-	if (sv_dev_read(v->file, bytes, l->length, l->offset, err) < 0)
-		return -1;
-	bytes[l->length] = 0;
-	text = !strcmp(l->code, "MacX") ? strdup(bytes)
-					: sv_utf16_to_utf8(bytes, l->length / 2, NULL);
-	if (!text)
-		return sv_fail_nomem(err);
-	if (!relative)
-		return add_hint(v, base_of(text), err);
-	for (char *c = text; *c; c++) {
-		if (*c == '\\')
-			*c = '/';
-	}
-	return sv_path_is_absolute(text) ? 0 : add_hint(v, text, err);
-}
-
-static int add_locator_hints(struct sv_vhd *v, const char *code, struct sv_err *err)
-{
-	for (size_t i = 0; i < SV_VHD_LOCATORS; i++) {
-		const struct sv_vhd_locator *l = &v->header.locators[i];
-
-		if (!strcmp(l->code, code) &&
-			add_locator_hint(v, l, !strcmp(code, "W2ru"), err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Relative locators first; of absolute paths, which another machine wrote, the file's name. */
-static int read_names(struct sv_vhd *v, const struct sv_vhd_disk_header *h, struct sv_err *err)
-{
-	uint8_t le[sizeof h->parent_name];
-
-	for (size_t i = 0; i < sizeof le; i += 2) {
-		le[i] = h->parent_name[i + 1];
-		le[i + 1] = h->parent_name[i];
-	}
-	v->parent_name = sv_utf16_to_utf8(le, sizeof le / 2, NULL);
-	if (!v->parent_name)
-		return sv_fail_nomem(err);
-	if (add_locator_hints(v, "W2ru", err) < 0 ||
-		add_hint(v, base_of(v->parent_name), err) < 0 ||
-		add_locator_hints(v, "W2ku", err) < 0 || add_locator_hints(v, "MacX", err) < 0)
-		return -1;
-	/* made on this machine, perhaps */
-	return *v->parent_name == '/' ? add_hint(v, v->parent_name, err) : 0;
-}
-
 /* ---- header and table ---- */
 
 static int read_header(struct sv_vhd *v, struct sv_err *err)
@@ -174,7 +89,7 @@ static int read_header(struct sv_vhd *v, struct sv_err *err)
 
 	if (!sv_in_range(at, sizeof h, file_size))
 		return sv_fail_at(err, SV_CORRUPT, NULL,
-			offsetof(struct sv_vhd_disk_footer, header_at),
+			v->footer_at + offsetof(struct sv_vhd_disk_footer, header_at),
 			"the VHD header is said to be at byte %llu, the file has %llu",
 			(unsigned long long)at, (unsigned long long)file_size);
 	if (sv_dev_read(v->file, &h, sizeof h, at, err) < 0)
@@ -182,7 +97,7 @@ static int read_header(struct sv_vhd *v, struct sv_err *err)
 	if (sv_vhd_header_parse(&h, sizeof h, v->footer.size, file_size, &v->header, err) < 0)
 		return sv_err_shift(err, at);
 	v->damaged |= !v->header.sum_ok;
-	return v->footer.type == SV_VHD_DIFFERENCING ? read_names(v, &h, err) : 0;
+	return v->footer.type == SV_VHD_DIFFERENCING ? sv_vhd_read_names(v, &h, err) : 0;
 }
 
 static int read_table(struct sv_vhd *v, struct sv_err *err)

@@ -40,6 +40,7 @@ struct sv_vhd {
 	struct sv_dev *file;
 	struct sv_vhd_disk_footer disk_footer; /* what the end and the front hold */
 	struct sv_vhd_footer footer;
+	uint64_t footer_at;          /* of the copy that counts */
 	struct sv_vhd_header header; /* not for fixed images */
 	bool front_bad, end_bad;     /* that copy of the footer is missing or broken */
 	bool front_old;              /* front_bad: sound, but not what the end says */
@@ -65,6 +66,11 @@ struct sv_vhd {
  * sv_vhd_close(). */
 int sv_vhd_load(struct sv_dev *file, bool writable, struct sv_vhd **ret, struct sv_err *err);
 void sv_vhd_close(struct sv_link *l);
+
+/* ---- names.c ---- */
+
+/* Fills in hints and parent_name from the header and its locators. */
+int sv_vhd_read_names(struct sv_vhd *v, const struct sv_vhd_disk_header *h, struct sv_err *err);
 
 /* ---- bits.c ---- */
 
