@@ -349,6 +349,55 @@ static void refuses_a_block_outside_the_file(void **state)
 	assert_fails(open_writable(s, "b.vdi", &err), SV_CORRUPT, 512 + 12);
 }
 
+struct list {
+	uint64_t offsets[16];
+	bool leaks[16];
+	size_t n;
+};
+
+static void add_to_list(
+	void *user, bool leak, const char *path, uint64_t offset, const char *message)
+{
+	struct list *l = user;
+
+	(void)path;
+	(void)message;
+	assert_in_range(l->n, 0, 15);
+	l->leaks[l->n] = leak;
+	l->offsets[l->n++] = offset;
+}
+
+static void lists_every_fault_with_its_offset(void **state)
+{
+	struct scratch *s = *state;
+	const char *path = at(s, "list.vdi");
+	struct list l = {0};
+	struct sv_image_faults faults = {.report = add_to_list, .user = &l};
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_vdi_disk_header h;
+
+	make_image(path, "vdi", "fixed", 6 * SV_MIB, NULL);
+	peek(path, 0, &h, sizeof h);
+	patch(path, 512 + 4, "\0\0\0\0", 4);          /* block 1 where block 0 is */
+	patch(path, 512 + 8, "\6\0\0\0", 4);          /* one beyond the end */
+	patch(path, 512 + 12, "\xfd\xff\xff\xff", 4); /* the last place that is one */
+	patch(path, 512 + 20, "\xff\xff\xff\xff", 4); /* block 5 is free */
+	patch(path, 0x184, "\3\0\0\0", 4);            /* fewer than there are */
+	assert_ok(sv_image_check(sv_host_posix(), path, NULL, &faults, NULL, &err));
+	assert_int_equal(faults.errors, 4);
+	assert_int_equal(faults.leaks, 2);
+	assert_int_equal(l.n, 6);
+	assert_int_equal(l.offsets[0], 512 + 4);
+	assert_int_equal(l.offsets[1], 512 + 8);
+	assert_int_equal(l.offsets[2], 512 + 12);
+	assert_int_equal(l.offsets[3], 0x184);
+	for (unsigned i = 4; i < 6; i++) { /* places 1 and 2 */
+		assert_true(l.leaks[i]);
+		assert_int_equal(l.offsets[i],
+			sv_get_le32(h.data_at) + (i - 3) * (uint64_t)SV_VDI_BLOCK);
+	}
+}
+
 /* A write to one of the blocks would change the other. */
 static void refuses_to_write_blocks_that_share_a_place(void **state)
 {
@@ -377,6 +426,7 @@ int main(void)
 		cmocka_unit_test(refuses_headers_that_lie),
 		cmocka_unit_test(refuses_a_block_outside_the_file),
 		cmocka_unit_test(refuses_to_write_blocks_that_share_a_place),
+		cmocka_unit_test(lists_every_fault_with_its_offset),
 	};
 
 	need_qemu();
