@@ -63,20 +63,25 @@ static struct sv_sink *open_sink(
 	return NULL;
 }
 
-/* The last component; of a whole volume its letter or id. Caller frees. */
-static char *own_name(const struct sv_machine *m, const struct sv_place *at)
+/* The last component as it was written (a link may lead elsewhere); of a whole volume its
+ * letter or id. Caller frees. */
+static char *own_name(const struct sv_machine *m, const char *inside, const struct sv_place *at)
 {
 	const struct sv_guest_volume *v = &m->guest->volumes[at->volume];
-	size_t end = strlen(at->path), begin;
+	const char *cuts = sv_guest_takes_backslash(v) ? "/\\" : "/";
+	bool named = inside[0] == '@' || (v->letter && inside[0] && inside[1] == ':');
+	const char *path = named ? strchrnul(inside, ':') : inside, *name;
+	size_t end;
 
-	while (end && at->path[end - 1] == '/')
+	path += *path == ':';
+	end = strlen(path);
+	while (end && strchr(cuts, path[end - 1]))
 		end--;
-	begin = end;
-	while (begin && at->path[begin - 1] != '/')
-		begin--;
-	if (end > begin)
-		return strndup(at->path + begin, end - begin);
-	return v->letter ? sv_format("%c", v->letter) : strdup(v->id);
+	for (name = path + end; name > path && !strchr(cuts, name[-1]);)
+		name--;
+	if (name < path + end)
+		return strndup(name, (size_t)(path + end - name));
+	return v->letter ? sv_format("%c", v->letter) : strdup(sv_path_base(v->id));
 }
 
 static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
@@ -91,9 +96,9 @@ static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
 		sv_machine_open(c->cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(c->cli, m);
-	if (sv_machine_find(m, p.inside, &at, err))
+	if ((a->archive ? sv_machine_find_link : sv_machine_find)(m, p.inside, &at, err))
 		return -1;
-	name = d->name ? strdup(d->name) : own_name(m, &at);
+	name = d->name ? strdup(d->name) : own_name(m, p.inside, &at);
 	if (!name)
 		return sv_fail_nomem(err);
 	if (!c->cli->global.dry_run && sv_copy_count(c, &at, err))

@@ -253,7 +253,8 @@ static int list_place(struct ls *ls, const struct sv_place *at, struct sv_err *e
 	if (!ls->args->recursive)
 		return list_folder(ls, at, err);
 	begin_document(ls);
-	return sv_tree_walk(at->fs, at->ino, &ops, ls, &ls->cli->job, err);
+	return sv_tree_walk_guest(
+		at->mounts, at->volume, at->fs, at->ino, &ops, ls, &ls->cli->job, err);
 }
 
 /* `ls VM`: which drives and volumes there are. */

@@ -233,7 +233,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 		sv_machine_open(cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(cli, m);
-	if (sv_machine_find(m, p.inside, &at, err) || gather(&facts, &at, err))
+	if (sv_machine_find_link(m, p.inside, &at, err) || gather(&facts, &at, err))
 		return -1;
 	facts.path = p.inside;
 	if (cli->global.json)

@@ -266,7 +266,7 @@ static int copy_node(struct copying *k, const char *name, const struct sv_tree_i
 static int copy_again(struct copying *k, const char *name, const struct sv_tree_item *item,
 	bool *ret_done, struct sv_err *err)
 {
-	const char *first = sv_names_find(&k->names, item->st.ino);
+	const char *first = sv_names_find(&k->names, item->volume, item->st.ino);
 	struct sv_err what = SV_ERR_INIT;
 
 	if (!first)
@@ -326,7 +326,7 @@ static int copy_object(struct copying *k, const char *name, const struct sv_tree
 	path = sv_format("%s%s", k->path.data ? k->path.data : "", name);
 	if (!path)
 		return sv_fail_nomem(err);
-	return sv_names_add(&k->names, item->st.ino, path, item->st.nlink, err);
+	return sv_names_add(&k->names, item->volume, item->st.ino, path, item->st.nlink, err);
 }
 
 /* A name that is no UTF-8 keeps its bytes where the guest's names are bytes, too. */
@@ -384,7 +384,8 @@ int sv_copy_place(
 
 	k.inner.progress = pass_progress;
 	k.inner.user = &k;
-	rc = sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
+	rc = sv_tree_walk_guest(
+		from->mounts, from->volume, from->fs, from->ino, &ops, &k, &c->cli->job, err);
 	sv_str_free(&k.path);
 	sv_names_free(&k.names);
 	forget_attrs(&k.o);
@@ -403,11 +404,11 @@ static int count_object(void *user, const struct sv_tree_item *item, struct sv_e
 	struct counting *k = user;
 
 	if (item->st.type != SV_FS_FILE ||
-		(item->st.nlink > 1 && sv_names_find(&k->names, item->st.ino)))
+		(item->st.nlink > 1 && sv_names_find(&k->names, item->volume, item->st.ino)))
 		return SV_TREE_ON;
 	k->c->total += SV_MIN(item->st.size, UINT64_MAX - k->c->total);
-	if (item->st.nlink > 1 &&
-		sv_names_add(&k->names, item->st.ino, "", item->st.nlink, err) < 0)
+	if (item->st.nlink > 1 && sv_names_add(&k->names, item->volume, item->st.ino, "",
+					  item->st.nlink, err) < 0)
 		return -1;
 	return SV_TREE_ON;
 }
@@ -428,7 +429,8 @@ int sv_copy_count(struct sv_copy *c, const struct sv_place *from, struct sv_err 
 	static const struct sv_tree_ops ops = {
 		.enter = count_object, .problem = ignore_problem};
 	struct counting k = {.c = c};
-	int rc = sv_tree_walk(from->fs, from->ino, &ops, &k, &c->cli->job, err);
+	int rc = sv_tree_walk_guest(
+		from->mounts, from->volume, from->fs, from->ino, &ops, &k, &c->cli->job, err);
 
 	sv_names_free(&k.names);
 	return rc;

@@ -198,18 +198,31 @@ void sv_place_free(struct sv_place *p)
 	*p = (struct sv_place){0};
 }
 
+static int find_place(struct sv_machine *m, const char *inside, bool follow_last,
+	struct sv_place *ret, struct sv_err *err)
+{
+	struct sv_guest_place at;
+
+	if (sv_guest_find(m->guest, inside, follow_last, &at, err))
+		return -1;
+	*ret = (struct sv_place){
+		.fs = at.fs,
+		.volume = at.volume,
+		.ino = at.ino,
+		.path = at.path,
+		.mounts = inside[0] == '@' ? NULL : m->guest,
+	};
+	return 0;
+}
+
 int sv_machine_find(
 	struct sv_machine *m, const char *inside, struct sv_place *ret, struct sv_err *err)
 {
-	struct sv_place p = {0};
+	return find_place(m, inside, true, ret, err);
+}
 
-	if (sv_guest_resolve(m->guest, inside, &p.volume, &p.path, err))
-		return -1;
-	if (sv_guest_fs(m->guest, p.volume, &p.fs, err) ||
-		sv_fs_lookup(p.fs, p.path, &p.ino, err)) {
-		sv_place_free(&p);
-		return -1;
-	}
-	*ret = p;
-	return 0;
+int sv_machine_find_link(
+	struct sv_machine *m, const char *inside, struct sv_place *ret, struct sv_err *err)
+{
+	return find_place(m, inside, false, ret, err);
 }

@@ -57,8 +57,14 @@ struct sv_place {
 	size_t volume;
 	uint64_t ino;
 	char *path; /* inside the volume, from its root */
+	/* the guest whose mounts lead on from here; NULL where a volume was named */
+	const struct sv_guest *mounts;
 };
+/* Links are followed inside the guest. */
 int sv_machine_find(
+	struct sv_machine *m, const char *inside, struct sv_place *ret, struct sv_err *err);
+/* The same, but a link at the end is the place itself. */
+int sv_machine_find_link(
 	struct sv_machine *m, const char *inside, struct sv_place *ret, struct sv_err *err);
 void sv_place_free(struct sv_place *p); /* frees the content */
 #define sv_autoplace SV_CLEANUP(sv_place_free)

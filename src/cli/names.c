@@ -6,8 +6,9 @@
 #include <string.h>
 
 struct sv_name_slot {
-	uint64_t key; /* ino + 1; 0 is free */
-	char *path;   /* NULL once all names were met: the slot keeps its place */
+	uint64_t ino;
+	size_t volume;
+	char *path; /* NULL: the slot is free */
 	uint32_t awaited;
 };
 
@@ -19,20 +20,23 @@ void sv_names_free(struct sv_names *names)
 	*names = (struct sv_names){0};
 }
 
-static struct sv_name_slot *slot_of(const struct sv_names *names, uint64_t ino)
+static struct sv_name_slot *slot_of(const struct sv_names *names, size_t volume, uint64_t ino)
 {
-	size_t i = (size_t)((ino * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (names->cap - 1);
+	uint64_t hash =
+		(ino + volume * UINT64_C(0x632BE59BD9B4E019)) * UINT64_C(0x9E3779B97F4A7C15);
+	size_t i = (size_t)(hash >> 20) & (names->cap - 1);
 
-	while (names->slots[i].key && names->slots[i].key != ino + 1)
+	while (names->slots[i].path &&
+		(names->slots[i].ino != ino || names->slots[i].volume != volume))
 		i = (i + 1) & (names->cap - 1);
 	return &names->slots[i];
 }
 
-const char *sv_names_find(struct sv_names *names, uint64_t ino)
+const char *sv_names_find(struct sv_names *names, size_t volume, uint64_t ino)
 {
-	struct sv_name_slot *s = names->cap ? slot_of(names, ino) : NULL;
+	struct sv_name_slot *s = names->cap ? slot_of(names, volume, ino) : NULL;
 
-	if (!s || !s->key || !s->awaited)
+	if (!s || !s->path || !s->awaited)
 		return NULL;
 	s->awaited--;
 	return s->path;
@@ -58,7 +62,7 @@ static int grow(struct sv_names *names, struct sv_err *err)
 			free(s->path);
 			continue;
 		}
-		*slot_of(&bigger, s->key - 1) = *s;
+		*slot_of(&bigger, s->volume, s->ino) = *s;
 		bigger.n++;
 	}
 	free(names->slots);
@@ -66,8 +70,8 @@ static int grow(struct sv_names *names, struct sv_err *err)
 	return 0;
 }
 
-int sv_names_add(struct sv_names *names, uint64_t ino, const char *path, uint32_t links,
-	struct sv_err *err)
+int sv_names_add(struct sv_names *names, size_t volume, uint64_t ino, const char *path,
+	uint32_t links, struct sv_err *err)
 {
 	struct sv_name_slot *s;
 	char *copy;
@@ -77,9 +81,9 @@ int sv_names_add(struct sv_names *names, uint64_t ino, const char *path, uint32_
 	copy = strdup(path);
 	if (!copy)
 		return sv_fail_nomem(err);
-	s = slot_of(names, ino);
-	names->n += !s->key;
+	s = slot_of(names, volume, ino);
+	names->n += !s->path;
 	free(s->path);
-	*s = (struct sv_name_slot){ino + 1, copy, links - 1};
+	*s = (struct sv_name_slot){ino, volume, copy, links - 1};
 	return 0;
 }

@@ -23,9 +23,9 @@ void sv_names_free(struct sv_names *names); /* frees the content */
  * The path of the inode's first name; NULL where it was not met, or was already met `links`
  * times. Counts this one.
  */
-const char *sv_names_find(struct sv_names *names, uint64_t ino);
+const char *sv_names_find(struct sv_names *names, size_t volume, uint64_t ino);
 /* Notes the first of `links` names. */
-int sv_names_add(struct sv_names *names, uint64_t ino, const char *path, uint32_t links,
-	struct sv_err *err);
+int sv_names_add(struct sv_names *names, size_t volume, uint64_t ino, const char *path,
+	uint32_t links, struct sv_err *err);
 
 #endif

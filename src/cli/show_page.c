@@ -212,7 +212,8 @@ static void put_os(struct sv_out *o, const struct sv_guest_os *os)
 	sv_out_spaces(o, INDENT);
 	sv_out_in(
 		o, SV_STYLE_BOLD, "%s", os->product && *os->product ? os->product : os->family);
-	if (os->version && *os->version)
+	/* "Debian GNU/Linux 12 (bookworm)" has its version in its name */
+	if (os->version && *os->version && !strstr(os->product, os->version))
 		sv_out_f(o, " %s", os->version);
 	if (os->arch && *os->arch)
 		sv_out_f(o, ", %s", os->arch);

@@ -85,59 +85,69 @@ int sv_entries_read(struct sv_fs *fs, uint64_t ino, struct sv_entries *ret, stru
 	return 0;
 }
 
-/* ---- folders that were entered: an open-addressed set of inode numbers ---- */
+/* ---- folders that were entered: an open-addressed set ---- */
 
-struct ino_set {
-	uint64_t *slot; /* ino + 1; 0 is free */
-	size_t n, cap;  /* cap is a power of two */
+struct folder {
+	uint64_t ino;
+	size_t volume; /* + 1; 0: the slot is free */
 };
 
-static size_t slot_of(const struct ino_set *s, uint64_t ino)
-{
-	size_t i = (size_t)((ino * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (s->cap - 1);
+struct folder_set {
+	struct folder *slot;
+	size_t n, cap; /* cap is a power of two */
+};
 
-	while (s->slot[i] && s->slot[i] != ino + 1)
+static size_t slot_of(const struct folder_set *s, struct folder f)
+{
+	uint64_t hash = (f.ino + f.volume) * UINT64_C(0x9E3779B97F4A7C15);
+	size_t i = (size_t)(hash >> 20) & (s->cap - 1);
+
+	while (s->slot[i].volume && (s->slot[i].ino != f.ino || s->slot[i].volume != f.volume))
 		i = (i + 1) & (s->cap - 1);
 	return i;
 }
 
-static int set_grow(struct ino_set *s, struct sv_err *err)
+static int set_grow(struct folder_set *s, struct sv_err *err)
 {
-	struct ino_set bigger = {.n = s->n, .cap = s->cap ? 2 * s->cap : 256};
+	struct folder_set bigger = {.n = s->n, .cap = s->cap ? 2 * s->cap : 256};
 
 	bigger.slot = calloc(bigger.cap, sizeof *bigger.slot);
 	if (!bigger.slot)
 		return sv_fail_nomem(err);
 	for (size_t i = 0; i < s->cap; i++)
-		if (s->slot[i])
-			bigger.slot[slot_of(&bigger, s->slot[i] - 1)] = s->slot[i];
+		if (s->slot[i].volume)
+			bigger.slot[slot_of(&bigger, s->slot[i])] = s->slot[i];
 	free(s->slot);
 	*s = bigger;
 	return 0;
 }
 
 /* *ret_new tells whether it was not in the set before. */
-static int set_add(struct ino_set *s, uint64_t ino, bool *ret_new, struct sv_err *err)
+static int set_add(
+	struct folder_set *s, size_t volume, uint64_t ino, bool *ret_new, struct sv_err *err)
 {
+	struct folder f = {ino, volume + 1};
 	size_t i;
 
 	if (s->n * 2 >= s->cap && set_grow(s, err))
 		return -1;
-	i = slot_of(s, ino);
-	*ret_new = !s->slot[i];
-	s->n += !s->slot[i];
-	s->slot[i] = ino + 1;
+	i = slot_of(s, f);
+	*ret_new = !s->slot[i].volume;
+	s->n += *ret_new;
+	s->slot[i] = f;
 	return 0;
 }
 
 /* ---- the walk ---- */
 
 struct walk {
+	const struct sv_guest *guest; /* NULL: its mounts do not matter */
+	size_t volume;
 	struct sv_fs *fs;
 	const struct sv_tree_ops *ops;
 	void *user;
 	struct sv_job *job;
-	struct ino_set seen;
+	struct folder_set seen;
 	struct sv_str path;
 };
 
@@ -153,6 +163,28 @@ static int report(struct walk *w, const struct sv_err *what, struct sv_err *err)
 	return w->ops->problem(w->user, w->path.data ? w->path.data : "", what, err);
 }
 
+/* Goes on in the volume that the guest mounts on this folder, if there is one. */
+static int walk_mounted(
+	struct walk *w, const struct sv_entry *e, unsigned depth, struct sv_err *err)
+{
+	const struct sv_guest_mount *m = NULL;
+	struct sv_fs *fs = w->fs, *other;
+	size_t volume = w->volume;
+	int rc;
+
+	if (w->guest && e->type == SV_FS_DIR)
+		m = sv_guest_mounted_on(w->guest, volume, e->ino);
+	/* a volume that is mounted can be read */
+	if (!m || sv_guest_fs((struct sv_guest *)(uintptr_t)w->guest, m->volume, &other, NULL))
+		return walk_object(w, e->ino, e, depth, err);
+	w->volume = m->volume;
+	w->fs = other;
+	rc = walk_object(w, m->root, e, depth, err);
+	w->volume = volume;
+	w->fs = fs;
+	return rc;
+}
+
 /* The path is one buffer that grows by a name on the way down. */
 static int walk_entry(
 	struct walk *w, const struct sv_entry *e, unsigned depth, struct sv_err *err)
@@ -163,7 +195,7 @@ static int walk_entry(
 	sv_str_addf(&w->path, "%s%s", kept ? "/" : "", e->name);
 	if (w->path.failed)
 		return sv_fail_nomem(err);
-	rc = walk_object(w, e->ino, e, depth, err);
+	rc = walk_mounted(w, e, depth, err);
 	w->path.len = kept;
 	w->path.data[kept] = 0;
 	return rc;
@@ -176,7 +208,7 @@ static int walk_folder(
 	struct sv_err what = SV_ERR_INIT;
 	bool fresh;
 
-	if (set_add(&w->seen, item->st.ino, &fresh, err))
+	if (set_add(&w->seen, item->volume, item->st.ino, &fresh, err))
 		return -1;
 	if (!fresh || depth >= SV_TREE_DEPTH) {
 		sv_fail(&what, SV_CORRUPT, NULL,
@@ -194,8 +226,10 @@ static int walk_folder(
 static int walk_object(struct walk *w, uint64_t ino, const struct sv_entry *entry,
 	unsigned depth, struct sv_err *err)
 {
-	struct sv_tree_item item = {
-		.entry = entry, .name = entry ? entry->name : "", .fs = w->fs};
+	struct sv_tree_item item = {.entry = entry,
+		.name = entry ? entry->name : "",
+		.fs = w->fs,
+		.volume = w->volume};
 	struct sv_err what = SV_ERR_INIT;
 	int rc;
 
@@ -213,13 +247,33 @@ static int walk_object(struct walk *w, uint64_t ino, const struct sv_entry *entr
 	return w->ops->leave ? w->ops->leave(w->user, &item, err) : 0;
 }
 
+static int walk_all(struct walk *w, uint64_t ino, struct sv_err *err)
+{
+	int rc = walk_object(w, ino, NULL, 0, err);
+
+	free(w->seen.slot);
+	sv_str_free(&w->path);
+	return rc;
+}
+
 int sv_tree_walk(struct sv_fs *fs, uint64_t ino, const struct sv_tree_ops *ops, void *user,
 	struct sv_job *job, struct sv_err *err)
 {
 	struct walk w = {.fs = fs, .ops = ops, .user = user, .job = job};
-	int rc = walk_object(&w, ino, NULL, 0, err);
 
-	free(w.seen.slot);
-	sv_str_free(&w.path);
-	return rc;
+	return walk_all(&w, ino, err);
+}
+
+int sv_tree_walk_guest(const struct sv_guest *guest, size_t volume, struct sv_fs *fs,
+	uint64_t ino, const struct sv_tree_ops *ops, void *user, struct sv_job *job,
+	struct sv_err *err)
+{
+	struct walk w = {.guest = guest,
+		.volume = volume,
+		.fs = fs,
+		.ops = ops,
+		.user = user,
+		.job = job};
+
+	return walk_all(&w, ino, err);
 }

@@ -7,7 +7,7 @@
 #ifndef SV_CLI_TREE_H
 #define SV_CLI_TREE_H
 
-#include "fs/fs.h"
+#include "guest/guest.h"
 
 #define SV_TREE_DEPTH  512     /* Windows stops at 16 K characters of path, 255 is usual */
 #define SV_ENTRIES_MAX 4000000 /* entries of one folder that are kept to sort them */
@@ -36,6 +36,7 @@ struct sv_tree_item {
 	const struct sv_entry *entry; /* NULL for the root */
 	struct sv_fs_stat st;
 	struct sv_fs *fs;
+	size_t volume; /* of the guest: with fs and st.ino it is this object and no other */
 };
 
 struct sv_tree_ops {
@@ -51,5 +52,11 @@ enum { SV_TREE_ON, SV_TREE_SKIP /* do not go into this folder */ };
 
 int sv_tree_walk(struct sv_fs *fs, uint64_t ino, const struct sv_tree_ops *ops, void *user,
 	struct sv_job *job, struct sv_err *err);
+
+/* The same of a volume of `guest`; where the guest mounts another volume on a folder, the walk
+ * goes on there. */
+int sv_tree_walk_guest(const struct sv_guest *guest, size_t volume, struct sv_fs *fs,
+	uint64_t ino, const struct sv_tree_ops *ops, void *user, struct sv_job *job,
+	struct sv_err *err);
 
 #endif

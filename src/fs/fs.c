@@ -112,6 +112,12 @@ int sv_fs_lookup(struct sv_fs *fs, const char *path, uint64_t *ret_ino, struct s
 	return 0;
 }
 
+int sv_fs_child(struct sv_fs *fs, uint64_t dir, const char *name, size_t name_len,
+	uint64_t *ret_ino, struct sv_err *err)
+{
+	return fs->driver->lookup(fs, dir, name, name_len, ret_ino, err);
+}
+
 int sv_fs_stat(struct sv_fs *fs, uint64_t ino, struct sv_fs_stat *ret, struct sv_err *err)
 {
 	return fs->driver->stat(fs, ino, ret, err);

@@ -73,6 +73,9 @@ int sv_fs_root(struct sv_fs *fs, uint64_t *ret_ino, struct sv_err *err);
 /* From the root; "" and "/" are the root. SV_NOTFOUND names the component that is missing.
  * Links are not followed. */
 int sv_fs_lookup(struct sv_fs *fs, const char *path, uint64_t *ret_ino, struct sv_err *err);
+/* One name of a folder, compared as the file system does; never "", "." or "..". */
+int sv_fs_child(struct sv_fs *fs, uint64_t dir, const char *name, size_t name_len,
+	uint64_t *ret_ino, struct sv_err *err);
 int sv_fs_stat(struct sv_fs *fs, uint64_t ino, struct sv_fs_stat *ret, struct sv_err *err);
 
 /*

@@ -187,7 +187,7 @@ int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err)
 {
 	char **texts[] = {&os->family, &os->product, &os->version, &os->arch, &os->hostname,
 		&os->edition, &os->display_version, &os->time_zone, &os->pending_reboot,
-		&os->folder};
+		&os->folder, &os->machine_id};
 
 	os->volume = -1;
 	for (size_t i = 0; i < SV_ARRAY_LEN(texts); i++) {
@@ -200,8 +200,8 @@ int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err)
 void sv_guest_os_free(struct sv_guest_os *os)
 {
 	char *texts[] = {os->family, os->product, os->version, os->arch, os->hostname,
-		os->edition, os->display_version, os->time_zone, os->pending_reboot,
-		os->folder};
+		os->edition, os->display_version, os->time_zone, os->pending_reboot, os->folder,
+		os->machine_id};
 
 	for (size_t i = 0; i < SV_ARRAY_LEN(texts); i++)
 		free(texts[i]);
@@ -211,6 +211,35 @@ void sv_guest_os_free(struct sv_guest_os *os)
 		free(os->users[i].home);
 	}
 	free(os->users);
+	for (size_t i = 0; i < os->n_kernels; i++)
+		free(os->kernels[i]);
+	free(os->kernels);
+}
+
+int sv_guest_new_system(struct sv_guest *g, size_t volume, const char *family,
+	const char *folder, struct sv_guest_os **ret, struct sv_err *err)
+{
+	struct sv_guest_os *os = &g->os;
+
+	if (g->system_volume >= 0) {
+		os = realloc(g->others, (g->n_others + 1) * sizeof *os);
+		if (!os)
+			return sv_fail_nomem(err);
+		g->others = os;
+		os += g->n_others;
+		*os = (struct sv_guest_os){0};
+		g->n_others++;
+		if (sv_guest_os_init(os, err) < 0)
+			return -1;
+	} else {
+		g->system_volume = (int)volume;
+	}
+	os->volume = (int)volume;
+	if (sv_guest_set_text(&os->family, family, err) < 0 ||
+		sv_guest_set_text(&os->folder, folder, err) < 0)
+		return -1;
+	*ret = os;
+	return 0;
 }
 
 const struct sv_guest_os *sv_guest_system(const struct sv_guest *g, size_t i)
@@ -246,7 +275,7 @@ static int open_guest(struct sv_dev *const *disks, size_t n, bool brief, struct 
 		return sv_fail_nomem(err);
 	g->system_volume = -1;
 	if (sv_guest_os_init(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
-		sv_windows_detect(g, brief, job, err) < 0)
+		sv_windows_detect(g, brief, job, err) < 0 || sv_linux_detect(g, job, err) < 0)
 		return -1;
 	*ret = SV_STEAL(g);
 	return 0;
@@ -283,6 +312,9 @@ void sv_guest_close(struct sv_guest *g)
 	for (size_t i = 0; i < g->n_others; i++)
 		sv_guest_os_free(&g->others[i]);
 	free(g->others);
+	for (size_t i = 0; i < g->n_mounts; i++)
+		free(g->mounts[i].path);
+	free(g->mounts);
 	free(g->volumes);
 	free(g->disks);
 	free(impl_of(g)->fs);

@@ -34,13 +34,22 @@ struct sv_guest_volume {
 
 struct sv_guest_user {
 	char *name; /* "Zoë"; of a domain's user the name of his folder */
-	char *id;   /* "S-1-5-21-…-1001" */
+	char *id;   /* "S-1-5-21-…-1001", "1000" */
 	char *home; /* as the guest writes it: "C:\Users\Zoë"; "" where he never logged on */
+};
+
+/* Where a Unix guest mounts a volume. */
+struct sv_guest_mount {
+	char *path; /* "/", "/home" */
+	size_t volume;
+	uint64_t root; /* inode of what is mounted: the volume's root, or a subvolume of it */
+	size_t on_volume; /* the folder that it hides; of "/" without meaning */
+	uint64_t on_ino;
 };
 
 /* Texts are "" and times 0 where something is not known. */
 struct sv_guest_os {
-	char *family;  /* "windows"; "" where none is recognised */
+	char *family;  /* "windows", "linux"; "" where none is recognised */
 	char *product; /* "Windows 7 Ultimate" */
 	char *version; /* "6.1.7601", "10.0.19045.3803" */
 	char *arch;    /* "x86", "x86_64", "arm64" */
@@ -54,9 +63,12 @@ struct sv_guest_os {
 	char *pending_reboot; /* "" or what waits for a restart */
 	struct sv_guest_user *users;
 	size_t n_users;
-	int volume;   /* index of its volume, -1 where none is recognised */
-	char *folder; /* in it: "/Windows" */
-	char letter;  /* of its volume, as this system knows it; 0 for none */
+	int volume;     /* index of its volume, -1 where none is recognised */
+	char *folder;   /* in it: "/Windows"; of a Unix where its root is: "", "/@" */
+	char **kernels; /* Linux: versions that /boot has, the newest first */
+	size_t n_kernels;
+	char *machine_id; /* of systemd */
+	char letter;      /* of its volume, as this system knows it; 0 for none */
 };
 
 struct sv_guest_disk {
@@ -77,6 +89,8 @@ struct sv_guest {
 	struct sv_guest_os
 		*others; /* further systems, on other volumes; letters are not theirs */
 	size_t n_others;
+	struct sv_guest_mount *mounts; /* of a Unix on system_volume; "/" is the first */
+	size_t n_mounts;
 };
 
 /* One bad disk or volume never stops the others: see `problem`. */
@@ -95,6 +109,9 @@ const struct sv_guest_os *sv_guest_system(const struct sv_guest *g, size_t i);
 /* The open file system of a volume; owned by the guest, opened once. */
 int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv_err *err);
 
+/* Are folders parted by '\', too? Where the file system allows none in a name. */
+bool sv_guest_takes_backslash(const struct sv_guest_volume *v);
+
 /*
  * "C:/Users", "C:\Users", "@disk0p2:/x", "/etc" -> volume and the path inside it ('/', from
  * its root). "/x" without a letter means the system volume, or the only readable one.
@@ -102,6 +119,27 @@ int sv_guest_fs(struct sv_guest *g, size_t volume, struct sv_fs **ret, struct sv
  */
 int sv_guest_resolve(struct sv_guest *g, const char *path, size_t *ret_volume, char **ret_path,
 	struct sv_err *err);
+
+/* A file or folder of the guest. */
+struct sv_guest_place {
+	struct sv_fs *fs; /* the guest's */
+	size_t volume;
+	uint64_t ino;
+	char *path; /* inside the volume, from its root: "/usr/lib/os-release" */
+};
+
+/*
+ * The same looked up, as the guest goes: links are followed inside the guest (the last one
+ * only with follow_last), and "/home/x" of a Unix leads on in the volume that is mounted there.
+ * "@disk0p2:/x" stays on its volume, whose root is then that of links, too.
+ */
+int sv_guest_find(struct sv_guest *g, const char *path, bool follow_last,
+	struct sv_guest_place *ret, struct sv_err *err);
+void sv_guest_place_free(struct sv_guest_place *p); /* frees the content */
+/* What is mounted on a folder; NULL where that is nothing. */
+const struct sv_guest_mount *sv_guest_mounted_on(
+	const struct sv_guest *g, size_t volume, uint64_t ino);
+
 /* A volume by id or by letter ("C:", "C"). */
 int sv_guest_find_volume(
 	struct sv_guest *g, const char *name, size_t *ret_volume, struct sv_err *err);

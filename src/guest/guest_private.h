@@ -33,8 +33,25 @@ void sv_guest_volume_free(struct sv_guest_volume *v); /* frees the content */
 int sv_guest_add_groups(struct sv_guest *g, size_t from, unsigned round, struct sv_job *job,
 	struct sv_err *err);
 
+/* The first one is g->os, whose volume is the system volume. `family` is copied. */
+int sv_guest_new_system(struct sv_guest *g, size_t volume, const char *family,
+	const char *folder, struct sv_guest_os **ret, struct sv_err *err);
 int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err); /* of zeros */
 void sv_guest_os_free(struct sv_guest_os *os);
+
+/* find.c: a path from the folder `root` of a volume, which no link leaves but by a letter. */
+int sv_guest_find_from(struct sv_guest *g, size_t volume, uint64_t root, const char *path,
+	bool follow_last, bool mounts, struct sv_guest_place *ret, struct sv_err *err);
+
+/*
+ * linux.c: adds the Linux systems to g->os and g->others, and the mounts of the one on the
+ * system volume. What cannot be found out stays "": only SV_NOMEM and SV_CANCELLED are errors.
+ */
+int sv_linux_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err);
+
+/* mounts.c: g->mounts from the text of an fstab ("" for none); `root` is mounted on "/". */
+int sv_mounts_add(struct sv_guest *g, size_t volume, uint64_t root, const char *fstab,
+	struct sv_err *err);
 
 /*
  * windows.c: fills g->os, g->others, g->system_volume and the drive letters where volumes hold

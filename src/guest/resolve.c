@@ -109,8 +109,7 @@ static int default_volume(const struct sv_guest *g, size_t *ret, struct sv_err *
 		list && list[0] ? list : "none");
 }
 
-/* Folders are parted by '/', and by '\' too where the file system allows none in a name. */
-static bool takes_backslash(const struct sv_guest_volume *v)
+bool sv_guest_takes_backslash(const struct sv_guest_volume *v)
 {
 	return !strcmp(v->type, "ntfs") || !strcmp(v->type, "exfat") ||
 	       sv_starts_with(v->type, "fat");
@@ -155,7 +154,7 @@ int sv_guest_resolve(struct sv_guest *g, const char *path, size_t *ret_volume, c
 	} else if (default_volume(g, &volume, err) < 0) {
 		return -1;
 	}
-	tidied = tidy(rest, takes_backslash(&g->volumes[volume]));
+	tidied = tidy(rest, sv_guest_takes_backslash(&g->volumes[volume]));
 	if (!tidied)
 		return sv_fail_nomem(err);
 	*ret_volume = volume;

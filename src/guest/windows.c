@@ -34,36 +34,11 @@ static bool exists(struct sv_guest *g, size_t volume, const char *folder, const 
 /* Where Windows lies: the folder that set-up proposes, and the one of before XP. */
 static const char *const folders[] = {"/Windows", "/WINNT"};
 
-static int describe(
-	struct sv_guest_os *os, size_t volume, const char *folder, struct sv_err *err)
-{
-	os->volume = (int)volume;
-	if (sv_guest_set_text(&os->family, "windows", err) < 0)
-		return -1;
-	return sv_guest_set_text(&os->folder, folder, err);
-}
-
-static int add_system(struct sv_guest *g, size_t volume, const char *folder, struct sv_err *err)
-{
-	struct sv_guest_os *others;
-
-	if (g->system_volume < 0) {
-		g->system_volume = (int)volume;
-		return describe(&g->os, volume, folder, err);
-	}
-	others = realloc(g->others, (g->n_others + 1) * sizeof *others);
-	if (!others)
-		return sv_fail_nomem(err);
-	g->others = others;
-	others[g->n_others] = (struct sv_guest_os){0};
-	if (sv_guest_os_init(&others[g->n_others++], err) < 0)
-		return -1;
-	return describe(&others[g->n_others - 1], volume, folder, err);
-}
-
 /* Volumes with both hives (Windows' recovery image has them inside a WIM only). */
 static int find_systems(struct sv_guest *g, struct sv_err *err)
 {
+	struct sv_guest_os *os;
+
 	for (size_t i = 0; i < g->n_volumes; i++) {
 		size_t f = 0;
 
@@ -73,7 +48,8 @@ static int find_systems(struct sv_guest *g, struct sv_err *err)
 			!(exists(g, i, folders[f], "SYSTEM") &&
 				exists(g, i, folders[f], "SOFTWARE")))
 			f++;
-		if (f < SV_ARRAY_LEN(folders) && add_system(g, i, folders[f], err) < 0)
+		if (f < SV_ARRAY_LEN(folders) &&
+			sv_guest_new_system(g, i, "windows", folders[f], &os, err) < 0)
 			return -1;
 	}
 	return 0;

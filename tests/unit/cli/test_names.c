@@ -12,13 +12,14 @@ static void tells_the_first_name_to_the_others(void **state)
 	struct sv_names names = {0};
 
 	(void)state;
-	assert_null(sv_names_find(&names, 7));
-	assert_ok(sv_names_add(&names, 7, "a/first", 3, &err));
-	assert_null(sv_names_find(&names, 8));
-	assert_string_equal(sv_names_find(&names, 7), "a/first");
-	assert_string_equal(sv_names_find(&names, 7), "a/first");
+	assert_null(sv_names_find(&names, 0, 7));
+	assert_ok(sv_names_add(&names, 0, 7, "a/first", 3, &err));
+	assert_null(sv_names_find(&names, 0, 8));
+	assert_null(sv_names_find(&names, 1, 7)); /* of another volume */
+	assert_string_equal(sv_names_find(&names, 0, 7), "a/first");
+	assert_string_equal(sv_names_find(&names, 0, 7), "a/first");
 	/* more names than it said: a damaged count */
-	assert_null(sv_names_find(&names, 7));
+	assert_null(sv_names_find(&names, 0, 7));
 	sv_names_free(&names);
 }
 
@@ -31,11 +32,11 @@ static void holds_many_at_once(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++) {
 		snprintf(path, sizeof path, "file %u", i);
-		assert_ok(sv_names_add(&names, i * 64ull, path, 2, &err));
+		assert_ok(sv_names_add(&names, 0, i * 64ull, path, 2, &err));
 	}
 	for (unsigned i = 0; i < 5000; i++) {
 		snprintf(path, sizeof path, "file %u", i);
-		assert_string_equal(sv_names_find(&names, i * 64ull), path);
+		assert_string_equal(sv_names_find(&names, 0, i * 64ull), path);
 	}
 	sv_names_free(&names);
 }
@@ -48,8 +49,8 @@ static void forgets_what_is_complete(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 100000; i++) {
-		assert_ok(sv_names_add(&names, i, "x", 2, &err));
-		assert_non_null(sv_names_find(&names, i));
+		assert_ok(sv_names_add(&names, 0, i, "x", 2, &err));
+		assert_non_null(sv_names_find(&names, 0, i));
 	}
 	assert_true(names.cap <= 128);
 	sv_names_free(&names);
