@@ -88,6 +88,16 @@ static int recover(struct sv_ext *v, struct sv_err *err)
 	return 0;
 }
 
+/* The root lies in it. Of the others the walk tells. */
+static void check_first_group(struct sv_ext *v)
+{
+	const struct sv_ext_group *g;
+
+	if (sv_ext_load_group(v, 0, &g, NULL) == 0 && !g->checksum_ok)
+		snprintf(v->warning, sizeof v->warning,
+			"the group descriptors are damaged (their checksums are wrong)");
+}
+
 static int open_volume(struct sv_ext *v, struct sv_err *err)
 {
 	if (put_cache(v, v->fs.volume, err) < 0 || read_super(v, &v->super, err) < 0)
@@ -97,6 +107,7 @@ static int open_volume(struct sv_ext *v, struct sv_err *err)
 	v->raw = malloc(v->super.inode_size);
 	if (!v->raw)
 		return sv_fail_nomem(err);
+	check_first_group(v);
 	if (v->super.compat & EXT_COMPAT_JOURNAL && sv_ext_has(&v->super, EXT_INCOMPAT_RECOVER))
 		return recover(v, err);
 	return 0;

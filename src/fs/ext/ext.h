@@ -119,7 +119,7 @@ static inline struct sv_ext *sv_ext_of(struct sv_fs *fs)
 	return (struct sv_ext *)fs;
 }
 
-/* The descriptor of a group; where it is damaged, its copy. */
+/* The descriptor of a group; where it is damaged, its copy if that is whole. */
 int sv_ext_load_group(
 	struct sv_ext *v, uint32_t group, const struct sv_ext_group **ret, struct sv_err *err);
 /* The inode, and its bytes in v->raw until the next is loaded. SV_CORRUPT for a number that no

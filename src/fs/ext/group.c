@@ -141,10 +141,6 @@ int sv_ext_parse_group(const uint8_t *bytes, size_t n, const struct sv_ext_super
 		return sv_fail_at(
 			err, SV_CORRUPT, NULL, n, "group %u: its descriptor is cut", group);
 	memcpy(&d, bytes, SV_MIN(sizeof d, (size_t)s->desc_size));
-	if (has_checksum && sv_get_le16(d.checksum) != checksum_of(bytes, s, group))
-		return sv_fail_at(err, SV_CORRUPT, NULL, offsetof(struct ext_group, checksum),
-			"group %u: the descriptor's checksum is %#x, expected %#x", group,
-			sv_get_le16(d.checksum), checksum_of(bytes, s, group));
 	table = (uint64_t)sv_get_le32(d.inode_table_hi) << 32 | sv_get_le32(d.inode_table_lo);
 	if (table <= s->first_data_block || !sv_in_range(table, table_blocks, s->blocks))
 		return sv_fail_at(err, SV_CORRUPT, NULL,
@@ -155,6 +151,8 @@ int sv_ext_parse_group(const uint8_t *bytes, size_t n, const struct sv_ext_super
 	*ret = (struct sv_ext_group){
 		.inode_table = table,
 		.inodes = written_inodes(&d, s, has_checksum),
+		.checksum_ok = !has_checksum ||
+			       sv_get_le16(d.checksum) == checksum_of(bytes, s, group),
 		.free_blocks =
 			(uint64_t)join(d.free_blocks_lo, d.free_blocks_hi) * s->cluster_blocks,
 	};

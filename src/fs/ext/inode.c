@@ -220,19 +220,39 @@ static int read_group(struct sv_ext *v, uint32_t group, uint64_t at, struct sv_e
 	return sv_err_path(err, sv_dev_name(v->dev));
 }
 
+/* A copy of the descriptor that is whole; how much of the table is in use it may not know. */
+static bool read_backup(struct sv_ext *v, uint32_t group, struct sv_ext_group *ret)
+{
+	struct sv_ext_group g;
+	uint64_t at;
+
+	if (!sv_ext_group_backup(&v->super, group, &at) ||
+		read_group(v, group, at, &g, NULL) < 0 || !g.checksum_ok)
+		return false;
+	g.inodes = v->super.inodes_per_group;
+	*ret = g;
+	return true;
+}
+
 int sv_ext_load_group(
 	struct sv_ext *v, uint32_t group, const struct sv_ext_group **ret, struct sv_err *err)
 {
-	uint64_t backup;
+	struct sv_err why = SV_ERR_INIT;
+	int rc;
 
 	*ret = &v->group;
 	if (v->group_valid && v->group_number == group)
 		return 0;
 	v->group_valid = false;
-	if (read_group(v, group, sv_ext_group_place(&v->super, group), &v->group, err) < 0 &&
-		(!sv_ext_group_backup(&v->super, group, &backup) ||
-			read_group(v, group, backup, &v->group, NULL) < 0))
-		return -1;
+	rc = read_group(v, group, sv_ext_group_place(&v->super, group), &v->group, &why);
+	if ((rc < 0 || !v->group.checksum_ok) && !read_backup(v, group, &v->group)) {
+		if (rc < 0) {
+			sv_err_copy(err, &why);
+			return -1;
+		}
+		/* its numbers are possible: the inodes' own sums tell whether they are right */
+		v->group.inodes = v->super.inodes_per_group;
+	}
 	v->group_number = group;
 	v->group_valid = true;
 	return 0;

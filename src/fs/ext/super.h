@@ -42,6 +42,7 @@ struct sv_ext_group {
 	uint64_t inode_table; /* block */
 	uint32_t inodes; /* of its table that may be in use: the others were never written */
 	uint64_t free_blocks;
+	bool checksum_ok; /* true where there is none */
 };
 
 /* Where the descriptor of a group lies on the volume. */
@@ -49,8 +50,7 @@ uint64_t sv_ext_group_place(const struct sv_ext_super *s, uint32_t group);
 /* Where another copy of it lies: false where there is none. */
 bool sv_ext_group_backup(const struct sv_ext_super *s, uint32_t group, uint64_t *ret);
 
-/* `bytes` are desc_size long. SV_CORRUPT where its checksum is wrong or its inode table does
- * not lie on the volume. */
+/* `bytes` are desc_size long. SV_CORRUPT where its inode table does not lie on the volume. */
 int sv_ext_parse_group(const uint8_t *bytes, size_t n, const struct sv_ext_super *s,
 	uint32_t group, struct sv_ext_group *ret, struct sv_err *err);
 

@@ -119,6 +119,12 @@ static int visit_group(struct walk *w, uint32_t number, uint8_t *buf)
 
 	if (sv_ext_load_group(w->v, number, &g, &why) < 0)
 		return note(w, &why);
+	if (!g->checksum_ok) {
+		sv_fail_at(&why, SV_CORRUPT, sv_dev_name(w->v->dev),
+			sv_ext_group_place(s, number),
+			"group %u: the checksum of its descriptor is wrong", number);
+		note(w, &why);
+	}
 	table = g->inode_table * s->block_size;
 	end = w->v->fast ? s->inodes_per_group : g->inodes;
 	for (uint64_t i = 0; !rc && i < end; i += per_piece)
