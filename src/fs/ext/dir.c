@@ -224,13 +224,13 @@ struct telling {
 static int tell_caller(void *user, const struct sv_ext_entry *e)
 {
 	struct telling *t = user;
-	char name[SV_EXT_NAME_UTF8];
+	char name[SV_FS_UNIX_NAME];
 	bool lossy = t->encrypted;
 
 	if (t->encrypted)
 		sv_ext_name_encrypted(e->name, e->name_len, name);
 	else
-		lossy = sv_ext_name_to_utf8(e->name, e->name_len, name);
+		lossy = sv_fs_unix_name(e->name, e->name_len, name);
 	return t->fn(t->user, name, lossy ? e->name : NULL, lossy ? e->name_len : 0, e->ino,
 		type_of_entry(t->v, e));
 }
@@ -257,7 +257,7 @@ struct search {
 static int match(void *user, const struct sv_ext_entry *e)
 {
 	struct search *s = user;
-	char name[SV_EXT_NAME_UTF8];
+	char name[SV_FS_UNIX_NAME];
 
 	if (s->encrypted) {
 		sv_ext_name_encrypted(e->name, e->name_len, name);

@@ -82,41 +82,7 @@ bool sv_ext_dir_checksum_ok(const uint8_t *block, size_t n, uint32_t seed, bool 
 
 /* ---- names ---- */
 
-/* The length of the valid UTF-8 sequence at s, 0 where there is none. */
-static size_t sequence(const uint8_t *s, size_t n)
-{
-	for (size_t len = 1; len <= SV_MIN(n, (size_t)4); len++) {
-		if (sv_utf8_valid((const char *)s, len))
-			return len;
-	}
-	return 0;
-}
-
-bool sv_ext_name_to_utf8(const uint8_t *name, unsigned len, char ret[SV_EXT_NAME_UTF8])
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	bool lossy = false;
-	size_t out = 0;
-
-	for (size_t i = 0; i < len;) {
-		size_t n = name[i] < 0x80 ? 1 : sequence(name + i, len - i);
-
-		if (n && name[i] && name[i] != '/') {
-			memcpy(ret + out, name + i, n);
-			out += n;
-			i += n;
-			continue;
-		}
-		memcpy(ret + out, replacement, 3);
-		out += 3;
-		i++;
-		lossy = true;
-	}
-	ret[out] = 0;
-	return lossy;
-}
-
-void sv_ext_name_encrypted(const uint8_t *name, unsigned len, char ret[SV_EXT_NAME_UTF8])
+void sv_ext_name_encrypted(const uint8_t *name, unsigned len, char ret[SV_FS_UNIX_NAME])
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

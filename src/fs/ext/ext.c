@@ -198,7 +198,7 @@ int sv_ext_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err)
 	struct sv_ext *v = sv_ext_of(fs);
 	const struct sv_ext_super *s = &v->super;
 	uint64_t free = SV_MIN(count_free(v), s->blocks);
-	char label[SV_EXT_NAME_UTF8];
+	char label[SV_FS_UNIX_NAME];
 
 	(void)err;
 	*ret = (struct sv_fs_info){
@@ -210,7 +210,7 @@ int sv_ext_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err)
 		.dirty = v->recovering || !(s->state & EXT_STATE_VALID) ||
 			 s->state & EXT_STATE_ERRORS,
 	};
-	sv_ext_name_to_utf8((const uint8_t *)s->label, (unsigned)strlen(s->label), label);
+	sv_fs_unix_name((const uint8_t *)s->label, (unsigned)strlen(s->label), label);
 	snprintf(ret->label, sizeof ret->label, "%s", label);
 	format_uuid(s->uuid, ret->uuid);
 	snprintf(ret->state, sizeof ret->state, "%s", state_of(v));

@@ -17,6 +17,7 @@
 
 #include "fs/driver.h"
 #include "fs/ext/super.h"
+#include "fs/unix_name.h"
 #include "io/dev.h"
 
 #include <string.h>
@@ -156,11 +157,8 @@ int sv_ext_parse_entry(const uint8_t *block, size_t n, size_t at, bool has_type,
 /* Pure: does the checksum of a folder's block hold? True where it has none. */
 bool sv_ext_dir_checksum_ok(const uint8_t *block, size_t n, uint32_t seed, bool first);
 
-#define SV_EXT_NAME_UTF8 (3 * EXT_NAME_MAX + 1)
-/* The name as UTF-8; true where that lost something (bytes that are no UTF-8, '/', NUL). */
-bool sv_ext_name_to_utf8(const uint8_t *name, unsigned len, char ret[SV_EXT_NAME_UTF8]);
 /* A name that only its key would show, as fscrypt names it: letters for its bytes. */
-void sv_ext_name_encrypted(const uint8_t *name, unsigned len, char ret[SV_EXT_NAME_UTF8]);
+void sv_ext_name_encrypted(const uint8_t *name, unsigned len, char ret[SV_FS_UNIX_NAME]);
 
 /* Each entry of a folder but "." and ".."; a non-zero return of fn ends it and is returned.
  * Damage is passed over and raised at the end. */

@@ -39,7 +39,7 @@ static int visit_entry(void *user, const struct sv_ext_entry *e)
 {
 	struct walk *w = user;
 	struct sv_err why = SV_ERR_INIT;
-	char name[SV_EXT_NAME_UTF8];
+	char name[SV_FS_UNIX_NAME];
 	struct sv_ext_inode i;
 	struct sv_fs_stat st;
 
@@ -48,7 +48,7 @@ static int visit_entry(void *user, const struct sv_ext_entry *e)
 	if (w->encrypted)
 		sv_ext_name_encrypted(e->name, e->name_len, name);
 	else
-		sv_ext_name_to_utf8(e->name, e->name_len, name);
+		sv_fs_unix_name(e->name, e->name_len, name);
 	sv_ext_describe(&i, &w->v->super, &st);
 	return w->fn(w->user, w->folder, name, &st);
 }

@@ -79,7 +79,7 @@ static void use_node(const uint8_t *p, size_t n)
 static void use_folder(const struct sv_ext_super *s, const uint8_t *p, size_t n)
 {
 	struct sv_err err = SV_ERR_INIT;
-	char name[SV_EXT_NAME_UTF8];
+	char name[SV_FS_UNIX_NAME];
 	struct sv_ext_entry e;
 
 	if (n < s->block_size)
@@ -95,7 +95,7 @@ static void use_folder(const struct sv_ext_super *s, const uint8_t *p, size_t n)
 			return;
 		if (e.next <= at || e.next > n || e.name + e.name_len > p + n)
 			abort();
-		sv_ext_name_to_utf8(e.name, e.name_len, name);
+		sv_fs_unix_name(e.name, e.name_len, name);
 		if (strchr(name, '/'))
 			abort();
 		sv_ext_name_encrypted(e.name, e.name_len, name);

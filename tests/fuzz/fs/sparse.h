@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARSE_MAX (4u << 20) /* largest volume */
+#ifndef SPARSE_MAX
+#define SPARSE_MAX (4u << 20) /* largest volume; at most 32 MiB */
+#endif
 
 /* Table of upper case as it is for ASCII; the other characters stand for themselves. */
 static inline void sparse_upcase(uint8_t *image, size_t size, size_t at)
