@@ -5,6 +5,7 @@
  * the first difference is the first.
  */
 #include "image/compare.h"
+#include "image/walk.h"
 
 #include "base/num.h"
 #include "base/pool.h"
@@ -17,6 +18,7 @@
 
 struct compare {
 	struct sv_dev *a, *b;
+	struct sv_walk walk_a, walk_b;
 	struct sv_pool *pool;
 	struct sv_job *job;
 	uint64_t pos, end; /* of the walk; the larger size */
@@ -84,35 +86,21 @@ static int run_piece(struct sv_work *w, unsigned worker, struct sv_err *err)
 
 /* ---- the walk ---- */
 
-/* How far from off on the disk is data, or is zeros; behind its end are zeros. */
-static int look(struct sv_dev *d, uint64_t off, uint64_t max, bool *ret_data, uint64_t *ret_n,
-	struct sv_err *err)
-{
-	struct sv_extent e;
-
-	*ret_data = false;
-	*ret_n = max;
-	if (off >= sv_dev_size(d))
-		return 0;
-	if (sv_dev_extent(d, off, max, &e, err) < 0)
-		return -1;
-	*ret_data = e.kind == SV_EXTENT_DATA;
-	*ret_n = e.length;
-	return 0;
-}
-
 /* The next piece that has data on either side; n is 0 at the end. */
 static int next_piece(struct compare *c, struct piece *p, struct sv_err *err)
 {
 	p->n = 0;
 	while (c->pos < c->end) {
-		uint64_t max = c->end - c->pos, n_a, n_b, n;
+		struct sv_extent a, b;
+		uint64_t n;
 
 		if (sv_job_check(c->job, err) < 0 ||
-			look(c->a, c->pos, max, &p->read_a, &n_a, err) < 0 ||
-			look(c->b, c->pos, max, &p->read_b, &n_b, err) < 0)
+			sv_walk_at(&c->walk_a, c->pos, c->end, &a, err) < 0 ||
+			sv_walk_at(&c->walk_b, c->pos, c->end, &b, err) < 0)
 			return -1;
-		n = SV_MIN(n_a, n_b);
+		p->read_a = a.kind == SV_EXTENT_DATA;
+		p->read_b = b.kind == SV_EXTENT_DATA;
+		n = SV_MIN(a.length, b.length);
 		if (p->read_a || p->read_b)
 			n = SV_MIN(n, PIECE - c->pos % PIECE);
 		p->off = c->pos;
@@ -196,7 +184,12 @@ int sv_image_compare(struct sv_dev *a, struct sv_dev *b, const struct sv_compare
 	struct sv_job *job, struct sv_compare_result *ret, struct sv_err *err)
 {
 	uint64_t size_a = sv_dev_size(a), size_b = sv_dev_size(b);
-	struct compare c = {.a = a, .b = b, .job = job, .end = SV_MAX(size_a, size_b)};
+	struct compare c = {.a = a,
+		.b = b,
+		.walk_a = {.dev = a},
+		.walk_b = {.dev = b},
+		.job = job,
+		.end = SV_MAX(size_a, size_b)};
 
 	c.result =
 		(struct sv_compare_result){.equal = true, .size_a = size_a, .size_b = size_b};

@@ -9,6 +9,7 @@
 #include "image/driver.h"
 #include "image/fill.h"
 #include "image/publish.h"
+#include "image/walk.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -122,6 +123,7 @@ static int copy_delta(struct run *r, struct sv_dev *from, struct sv_dev *to, str
 {
 	sv_autofree uint8_t *buf = malloc(CHUNK);
 	struct held h = {.run = r, .from = from, .to = to, .buf = buf};
+	struct sv_walk walk = {.dev = from};
 	uint64_t size = sv_dev_size(from);
 	struct sv_extent e;
 
@@ -129,7 +131,7 @@ static int copy_delta(struct run *r, struct sv_dev *from, struct sv_dev *to, str
 		return sv_fail_nomem(err);
 	for (uint64_t off = 0; off < size; off += e.length) {
 		if (sv_job_check(r->job, err) < 0 ||
-			sv_dev_extent(from, off, size - off, &e, err) < 0 ||
+			sv_walk_at(&walk, off, size, &e, err) < 0 ||
 			copy_extent(&h, &e, err) < 0)
 			return -1;
 	}

@@ -11,6 +11,7 @@
  */
 #include "image/fill.h"
 #include "image/driver.h"
+#include "image/walk.h"
 
 #include "base/num.h"
 #include "base/pool.h"
@@ -23,6 +24,7 @@
 #define UNIT_MIN   UINT64_C(512)
 #define UNIT_MAX   (64 * SV_KIB)
 #define UNITS_MAX  (PIECE / UNIT_MIN)
+#define STRETCHES  64 /* of a piece; where there are more the last takes the rest */
 #define REACH_STEP (64 * SV_MIB)
 /* Shorter runs of zeros between data are written: a hole of the host's file costs more. */
 #define HOLE_MIN (32 * SV_KIB)
@@ -35,12 +37,19 @@ struct part {
 	uint64_t at;
 };
 
+/* Bytes of a piece that the source says are data. */
+struct stretch {
+	size_t at, n;
+};
+
 struct piece {
 	struct sv_work work;
 	struct fill *fill;
 	bool busy; /* handed to the pool */
 	uint64_t off;
 	size_t len;
+	struct stretch stretches[STRETCHES];
+	size_t n_stretches;
 	uint64_t read, kept; /* bytes that were read, that are not zeros */
 	uint8_t *buf;
 	bool data[UNITS_MAX]; /* units to be stored */
@@ -55,7 +64,8 @@ struct fill {
 	bool placed; /* the driver has the functions for it */
 	struct sv_pool *pool;
 	struct piece *ring;
-	uint64_t pos; /* the walk through `from` */
+	struct sv_walk walk; /* through `from` */
+	uint64_t pos;        /* of it */
 	const struct sv_fill_opts *opts;
 	struct sv_job *job;
 	struct sv_fill_stats stats;
@@ -72,23 +82,19 @@ int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err)
 
 static int read_piece(struct piece *p, struct sv_err *err)
 {
-	struct sv_dev *from = p->fill->from;
-	uint64_t end = p->off + p->len;
-	struct sv_extent e;
+	size_t end = 0;
 
 	p->read = 0;
-	for (uint64_t off = p->off; off < end; off += e.length) {
-		uint8_t *to = p->buf + (off - p->off);
+	for (size_t i = 0; i < p->n_stretches; i++) {
+		const struct stretch *s = &p->stretches[i];
 
-		if (sv_dev_extent(from, off, end - off, &e, err) < 0)
+		memset(p->buf + end, 0, s->at - end);
+		if (sv_dev_read(p->fill->from, p->buf + s->at, s->n, p->off + s->at, err) < 0)
 			return -1;
-		if (e.kind != SV_EXTENT_DATA)
-			memset(to, 0, (size_t)e.length);
-		else if (sv_dev_read(from, to, (size_t)e.length, off, err) < 0)
-			return -1;
-		else
-			p->read += e.length;
+		p->read += s->n;
+		end = s->at + s->n;
 	}
+	memset(p->buf + end, 0, p->len - end);
 	return 0;
 }
 
@@ -277,28 +283,65 @@ static int pass_on(struct piece *p, struct sv_err *err)
 	return 0;
 }
 
-/* The next piece that has data; false at the end of the device. */
-static int next_piece(struct fill *f, struct piece *p, bool *ret, struct sv_err *err)
+/* The next byte of data from f->pos on, or the end of the device. */
+static int skip_holes(struct fill *f, struct sv_err *err)
 {
 	uint64_t size = sv_dev_size(f->from);
 	struct sv_extent e;
 
 	for (; f->pos < size; f->pos += e.length) {
-		if (sv_dev_extent(f->from, f->pos, size - f->pos, &e, err) < 0)
+		if (sv_walk_at(&f->walk, f->pos, size, &e, err) < 0)
 			return -1;
 		if (e.kind == SV_EXTENT_DATA)
 			break;
 		if (sv_job_check(f->job, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static void add_stretch(struct piece *p, size_t at, size_t n)
+{
+	struct stretch *last = p->n_stretches ? &p->stretches[p->n_stretches - 1] : NULL;
+
+	if (last && (last->at + last->n == at || p->n_stretches == STRETCHES))
+		last->n = at + n - last->at;
+	else
+		p->stretches[p->n_stretches++] = (struct stretch){at, n};
+}
+
+/* The stretches of [f->pos, end), which is where the piece ends. */
+static int find_stretches(struct fill *f, struct piece *p, uint64_t end, struct sv_err *err)
+{
+	struct sv_extent e;
+	uint64_t n;
+
+	p->n_stretches = 0;
+	for (; f->pos < end; f->pos += n) {
+		if (sv_walk_at(&f->walk, f->pos, end, &e, err) < 0)
+			return -1;
+		n = SV_MIN(e.length, end - f->pos);
+		if (e.kind == SV_EXTENT_DATA)
+			add_stretch(p, (size_t)(f->pos - p->off), (size_t)n);
+	}
+	return 0;
+}
+
+/* The next piece that has data; *ret is false at the end of the device. */
+static int next_piece(struct fill *f, struct piece *p, bool *ret, struct sv_err *err)
+{
+	uint64_t size = sv_dev_size(f->from), end;
+
+	if (skip_holes(f, err) < 0)
+		return -1;
 	*ret = f->pos < size;
 	if (!*ret)
 		return 0;
 	/* what lies before it in its unit is a hole, and was not in the piece before */
 	p->off = sv_align_down(f->pos, f->unit);
-	f->pos = SV_MIN(sv_align_down(f->pos, PIECE) + PIECE, size);
-	p->len = (size_t)(f->pos - p->off);
-	return 0;
+	end = SV_MIN(sv_align_down(f->pos, PIECE) + PIECE, size);
+	p->len = (size_t)(end - p->off);
+	return find_stretches(f, p, end, err);
 }
 
 static int run_ring(struct fill *f, struct sv_err *err)
@@ -379,8 +422,11 @@ static int fill(struct fill *f, struct sv_err *err)
 int sv_image_fill(struct sv_dev *from, struct sv_image *to, const struct sv_fill_opts *opts,
 	struct sv_job *job, struct sv_fill_stats *ret, struct sv_err *err)
 {
-	struct fill f = {
-		.from = from, .to = sv_image_driver_link(to, 0), .opts = opts, .job = job};
+	struct fill f = {.from = from,
+		.to = sv_image_driver_link(to, 0),
+		.walk = {.dev = from},
+		.opts = opts,
+		.job = job};
 	int rc;
 
 	f.pool = sv_pool_new(opts->threads, err);
