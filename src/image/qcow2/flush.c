@@ -41,19 +41,34 @@ static int write_l1(struct sv_qcow2 *q, struct sv_err *err)
 		return -1;
 	q->l1_changed_from = q->l1_size;
 	q->l1_changed_to = 0;
-	return sv_dev_flush(q->file, err);
+	return 0;
+}
+
+static bool l1_changed(const struct sv_qcow2 *q)
+{
+	return q->l1_changed_from < q->l1_changed_to;
 }
 
 static int flush_tables(struct sv_qcow2 *q, struct sv_err *err)
 {
-	bool l1 = q->l1_changed_from < q->l1_changed_to;
-
-	if (!l1 && !sv_qcow2_cache_dirty(q->cache, SV_QCOW2_L2))
+	if (!l1_changed(q) && !sv_qcow2_cache_dirty(q->cache, SV_QCOW2_L2))
 		return 0;
 	if (sv_qcow2_cache_write(q->cache, SV_QCOW2_L2, err) < 0 ||
 		sv_dev_flush(q->file, err) < 0)
 		return -1;
-	return l1 ? write_l1(q, err) : 0;
+	if (!l1_changed(q))
+		return 0;
+	return write_l1(q, err) < 0 ? -1 : sv_dev_flush(q->file, err);
+}
+
+int sv_qcow2_write_tables(struct sv_qcow2 *q, struct sv_err *err)
+{
+	if (sv_qcow2_cache_write(q->cache, SV_QCOW2_REFCOUNTS, err) < 0 ||
+		(q->refs.changed_from < q->refs.changed_to &&
+			sv_qcow2_reftable_write(q, err) < 0) ||
+		sv_qcow2_cache_write(q->cache, SV_QCOW2_L2, err) < 0)
+		return -1;
+	return l1_changed(q) ? write_l1(q, err) : 0;
 }
 
 static int commit(struct sv_qcow2 *q, struct sv_err *err)

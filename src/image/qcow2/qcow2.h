@@ -43,6 +43,10 @@ struct sv_qcow2 {
 	bool began;                              /* the header was prepared for changes */
 	bool dirty;                              /* changed since the last flush */
 	bool failed; /* a flush failed: nobody knows what is in the file */
+	/* filling a new image */
+	bool filling;               /* the file is larger than needed */
+	uint64_t fill_end;          /* where it will end; 0: nothing was taken */
+	uint64_t filled, filled_at; /* the guest cluster that got its place last, the place */
 };
 
 static inline struct sv_qcow2 *sv_qcow2_of(struct sv_link *l)
@@ -119,7 +123,15 @@ int sv_qcow2_release_entry(
 /* Bytes [at, at+len) of the data's file as zeros. */
 int sv_qcow2_clear_data(struct sv_qcow2 *q, uint64_t at, uint64_t len, struct sv_err *err);
 
+int sv_qcow2_fill_begin(
+	struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_qcow2_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
+int sv_qcow2_fill_end(struct sv_link *l, struct sv_err *err);
+
 int sv_qcow2_flush(struct sv_link *l, struct sv_err *err);
+/* Writes all changed tables, in no order that a cut would respect, and flushes nothing. */
+int sv_qcow2_write_tables(struct sv_qcow2 *q, struct sv_err *err);
 /* Brings all changes into the file, in order. */
 int sv_qcow2_commit(struct sv_qcow2 *q, struct sv_err *err);
 /* The same, when much has gathered in memory. */

@@ -224,8 +224,10 @@ static int prepare(struct sv_qcow2 *q, uint64_t at, uint64_t end, bool zero, str
 {
 	uint64_t size = sv_dev_size(q->file);
 
-	if (size < end && sv_dev_resize(q->file, end, err) < 0)
+	if (size < end && (q->filling ? sv_fill_reach(q->file, end, err)
+				      : sv_dev_resize(q->file, end, err)) < 0)
 		return -1;
+	q->fill_end = SV_MAX(q->fill_end, end);
 	if (!zero || at >= size)
 		return 0;
 	return sv_dev_discard(q->file, at, SV_MIN(size, end) - at, err);

@@ -64,6 +64,10 @@ int sv_vdi_write_map(struct sv_vdi *v, const uint32_t *map, uint64_t map_at, uin
 int sv_vdi_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vdi_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
+int sv_vdi_fill_begin(struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_vdi_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
+int sv_vdi_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vdi_flush(struct sv_link *l, struct sv_err *err);
 int sv_vdi_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 

@@ -105,7 +105,14 @@ int sv_vhd_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct
 int sv_vhd_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vhd_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
+int sv_vhd_fill_begin(struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_vhd_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
+int sv_vhd_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vhd_flush(struct sv_link *l, struct sv_err *err);
+/* A place for a block that has none, behind the last, and its bitmap. The file is made longer
+ * as for filling, and has no footer at its end then. */
+int sv_vhd_place_block(struct sv_vhd *v, uint64_t block, struct sv_err *err);
 /* Before the first change: both copies of the footer are made sound. */
 int sv_vhd_begin_change(struct sv_vhd *v, struct sv_err *err);
 

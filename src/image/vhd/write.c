@@ -48,23 +48,51 @@ static int write_new_bitmap(struct sv_vhd *v, uint64_t at, struct sv_err *err)
 	return sv_dev_write(v->file, bytes, n, at, err);
 }
 
-static int add_block(struct sv_vhd *v, uint64_t block, struct sv_err *err)
+/* Where the next block's data go, and where its bitmap. */
+static int next_place(
+	const struct sv_vhd *v, uint64_t *ret_at, uint64_t *ret_data, struct sv_err *err)
 {
 	uint64_t bitmap = v->header.bitmap_size;
-	uint64_t data = sv_align_up(v->next + bitmap, DATA_ALIGN);
-	uint64_t at = data - bitmap, end = data + v->header.block_size;
 
-	if (at / SV_SECTOR >= SV_VHD_FREE)
-		return sv_fail_at(err, SV_NOSPACE, sv_dev_name(v->file), at,
-			"a dynamic VHD file holds at most 2 TiB");
-	if (sv_dev_resize(v->file, end + SV_VHD_FOOTER_SIZE, err) < 0 ||
-		sv_vhd_write_footer(v, end, err) < 0 || write_new_bitmap(v, at, err) < 0)
-		return -1;
-	if (sv_vhd_add_fresh(v, block, err) < 0)
+	*ret_data = sv_align_up(v->next + bitmap, DATA_ALIGN);
+	*ret_at = *ret_data - bitmap;
+	if (*ret_at / SV_SECTOR < SV_VHD_FREE)
+		return 0;
+	return sv_fail_at(err, SV_NOSPACE, sv_dev_name(v->file), *ret_at,
+		"a dynamic VHD file holds at most 2 TiB");
+}
+
+static int take_place(
+	struct sv_vhd *v, uint64_t block, uint64_t at, uint64_t data, struct sv_err *err)
+{
+	if (write_new_bitmap(v, at, err) < 0 || sv_vhd_add_fresh(v, block, err) < 0)
 		return -1;
 	v->bat[block] = (uint32_t)(at / SV_SECTOR);
-	v->next = end;
+	v->next = data + v->header.block_size;
 	return 0;
+}
+
+static int add_block(struct sv_vhd *v, uint64_t block, struct sv_err *err)
+{
+	uint64_t at, data, end;
+
+	if (next_place(v, &at, &data, err) < 0)
+		return -1;
+	end = data + v->header.block_size;
+	if (sv_dev_resize(v->file, end + SV_VHD_FOOTER_SIZE, err) < 0 ||
+		sv_vhd_write_footer(v, end, err) < 0)
+		return -1;
+	return take_place(v, block, at, data, err);
+}
+
+int sv_vhd_place_block(struct sv_vhd *v, uint64_t block, struct sv_err *err)
+{
+	uint64_t at, data;
+
+	if (next_place(v, &at, &data, err) < 0 ||
+		sv_fill_reach(v->file, data + v->header.block_size, err) < 0)
+		return -1;
+	return take_place(v, block, at, data, err);
 }
 
 /* ---- writing ---- */
