@@ -71,20 +71,10 @@ static int record_originals(struct build *b, struct sv_err *err)
 /* They must not have changed while they were read, and nobody may have started the machine. */
 static int check_originals(struct build *b, struct sv_err *err)
 {
-	char why[SV_IDENTITY_WHY];
-
 	if (sv_vm_refresh_state(b->x->host, b->x->target.vm, err) < 0 ||
 		sv_vm_require_off(b->x->target.vm, err) < 0)
 		return -1;
-	for (size_t i = 0; i < b->manifest->n_originals; i++) {
-		const struct sv_manifest_file *f = &b->manifest->originals[i];
-
-		if (sv_identity_same(b->x->host, f->name, &f->identity, why))
-			continue;
-		sv_fail(err, SV_BUSY, f->name, "it was changed while it was read: %s", why);
-		return sv_hint(err, "let nothing write to the virtual machine, then try again");
-	}
-	return 0;
+	return sv_target_check_files(b->x->host, &b->x->target, err);
 }
 
 /* ---- disks ---- */

@@ -156,19 +156,32 @@ static int open_counted(struct sv_dev *disk, uint64_t start, uint64_t size, cons
 }
 
 static int check_size(
-	const struct sv_edit *e, struct two *fs, struct sv_dev *disk, struct sv_err *err)
+	const struct sv_edit *e, struct sv_fs *fs, struct sv_dev *disk, struct sv_err *err)
 {
-	struct sv_fs_info was, is;
+	struct sv_fs_size is;
 
-	if (sv_fs_info(fs->old, &was, err) < 0 || sv_fs_info(fs->now, &is, err) < 0)
+	if (sv_fs_size(fs, &is, err) < 0)
 		return -1;
 	/* a last cluster that does not fit, and the backup boot sector */
-	if (is.size > was.size && is.size <= e->volume_size &&
+	if (is.size > e->old_fs_size && is.size <= e->volume_size &&
 		e->volume_size - is.size <= is.block_size + 4096)
 		return 0;
 	return sv_fail(err, SV_INTERNAL, sv_dev_name(disk),
 		"the file system covers %llu bytes of a volume of %llu",
 		(unsigned long long)is.size, (unsigned long long)e->volume_size);
+}
+
+static int compare_sample(const struct sv_edit *e, struct two *fs,
+	struct sv_edit_sample *sample, struct sv_job *job, struct sv_err *err)
+{
+	uint64_t before = fs->count.read_bytes;
+
+	if (open_counted(e->original, e->start, e->old_volume_size, "the old volume",
+		    &fs->count, &fs->old, err) < 0 ||
+		compare_files(fs, e->quick, &sample->files, job, err) < 0)
+		return -1;
+	sample->read_bytes = fs->count.read_bytes - before;
+	return 0;
 }
 
 static int check_file_system(const struct sv_edit *e, struct sv_dev *disk,
@@ -177,17 +190,10 @@ static int check_file_system(const struct sv_edit *e, struct sv_dev *disk,
 	struct two fs = {0};
 	int rc = -1;
 
-	if (open_counted(e->original, e->start, e->old_volume_size, "the old volume", &fs.count,
-		    &fs.old, err) == 0 &&
-		open_counted(disk, e->start, e->volume_size, "the new volume", &fs.count,
-			&fs.now, err) == 0 &&
-		check_size(e, &fs, disk, err) == 0) {
-		uint64_t before = fs.count.read_bytes;
-
-		rc = sample ? compare_files(&fs, e->quick, &sample->files, job, err) : 0;
-		if (sample)
-			sample->read_bytes = fs.count.read_bytes - before;
-	}
+	if (open_counted(disk, e->start, e->volume_size, "the new volume", &fs.count, &fs.now,
+		    err) == 0 &&
+		check_size(e, fs.now, disk, err) == 0)
+		rc = sample ? compare_sample(e, &fs, sample, job, err) : 0;
 	sv_fs_close(fs.old);
 	sv_fs_close(fs.now);
 	return rc;

@@ -17,6 +17,7 @@ struct sv_edit {
 	unsigned number;         /* partition, 0 for a disk without a table */
 	uint64_t start;          /* of the volume */
 	uint64_t old_volume_size, volume_size;
+	uint64_t old_fs_size; /* that the file system covers now */
 	bool quick;
 };
 

@@ -213,7 +213,7 @@ static int fill_sizes(struct sv_extend *x, const struct sv_fs_grow_plan *fs, str
 	p->to = x->target.size;
 	p->volume_from = v->size;
 	p->volume_to = x->target.volume_size;
-	p->volume_used = fs->used;
+	p->volume_used = v->info.used;
 	p->volume_id = strdup(v->id);
 	p->volume = v->letter ? sv_format("%c:", v->letter) : strdup(v->id);
 	/* in place each changed byte is written twice to the undo file (old, new) and once */

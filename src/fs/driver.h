@@ -14,6 +14,8 @@ struct sv_fs_driver {
 	int (*open)(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err);
 	void (*close)(struct sv_fs *fs);
 	int (*info)(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err);
+	/* NULL: info() tells */
+	void (*size)(struct sv_fs *fs, struct sv_fs_size *ret);
 	uint64_t (*root)(struct sv_fs *fs);
 	/* One component (UTF-8, never empty, "." or ".."), compared by the format's rules. */
 	int (*lookup)(struct sv_fs *fs, uint64_t dir, const char *name, size_t name_len,

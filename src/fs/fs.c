@@ -68,6 +68,20 @@ int sv_fs_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err)
 	return fs->driver->info(fs, ret, err);
 }
 
+int sv_fs_size(struct sv_fs *fs, struct sv_fs_size *ret, struct sv_err *err)
+{
+	struct sv_fs_info info;
+
+	if (fs->driver->size) {
+		fs->driver->size(fs, ret);
+		return 0;
+	}
+	if (fs->driver->info(fs, &info, err) < 0)
+		return -1;
+	*ret = (struct sv_fs_size){info.size, info.block_size};
+	return 0;
+}
+
 int sv_fs_root(struct sv_fs *fs, uint64_t *ret_ino, struct sv_err *err)
 {
 	(void)err;

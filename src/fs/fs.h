@@ -68,7 +68,14 @@ int sv_fs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err);
 void sv_fs_close(struct sv_fs *fs);
 SV_DEFINE_CLEANUP(struct sv_fs, sv_fs_close)
 
+/* Reads the map of free space. */
 int sv_fs_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err);
+/* What of it is known without reading. */
+struct sv_fs_size {
+	uint64_t size;
+	uint32_t block_size;
+};
+int sv_fs_size(struct sv_fs *fs, struct sv_fs_size *ret, struct sv_err *err);
 int sv_fs_root(struct sv_fs *fs, uint64_t *ret_ino, struct sv_err *err);
 /* From the root; "" and "/" are the root. SV_NOTFOUND names the component that is missing.
  * Links are not followed. */

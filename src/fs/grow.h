@@ -11,7 +11,7 @@
 #include "io/dev.h"
 
 struct sv_fs_grow_opts {
-	bool quick;        /* skip the cross-check of the allocation against the bitmap */
+	bool quick;        /* neither check the allocation against the bitmap nor count it */
 	bool ask_check;    /* leave the volume asking the guest for a check (NTFS dirty flag) */
 	bool accept_dirty; /* a dirty flag is ours: the caller has proved it */
 	struct sv_job *job;
@@ -21,7 +21,7 @@ struct sv_fs_grow_plan {
 	const char *type;  /* "ntfs" */
 	uint64_t old_size; /* bytes that the file system covers now */
 	uint64_t new_size; /* and would cover */
-	uint64_t used;     /* bytes */
+	uint64_t used;     /* bytes; 0 where it was not counted (quick) */
 	uint64_t free;
 	uint32_t block_size;
 	uint64_t write_bytes; /* estimate of what growing writes */

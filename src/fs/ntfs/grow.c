@@ -130,18 +130,20 @@ int sv_ntfs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,
 {
 	SV_CLEANUP(sv_ntfs_raw_free_vol) struct sv_ntfs_raw_vol v = {0};
 	SV_CLEANUP(sv_ntfs_free_growth) struct sv_ntfs_growth g = {0};
-	uint64_t used;
+	uint64_t used = 0;
 
 	if (sv_ntfs_raw_open_vol(volume, &v, err) < 0 ||
 		sv_ntfs_check_state(&v, opts->accept_dirty, opts->job, err) < 0 ||
 		sv_ntfs_plan_growth(&v, new_volume_size, opts->ask_check, &g, err) < 0)
 		return -1;
 	if (!opts->quick &&
-		sv_ntfs_cross_check(&v, &g.old_bitmap, SV_NTFS_CLAIMS_MAX, opts->job, err) < 0)
-		return -1;
-	if (sv_ntfs_count_used(&v, &g.old_bitmap, &used, opts->job, err) < 0)
+		(sv_ntfs_cross_check(&v, &g.old_bitmap, SV_NTFS_CLAIMS_MAX, opts->job, err) <
+				0 ||
+			sv_ntfs_count_used(&v, &g.old_bitmap, &used, opts->job, err) < 0))
 		return -1;
 	fill_plan(&g, used, ret);
+	if (opts->quick)
+		ret->used = ret->free = 0;
 	return 0;
 }
 

@@ -93,11 +93,20 @@ static uint64_t ntfs_root(struct sv_fs *fs)
 	return NTFS_FILE_ROOT;
 }
 
+static void ntfs_size(struct sv_fs *fs, struct sv_fs_size *ret)
+{
+	const struct sv_ntfs *v = sv_ntfs_of(fs);
+
+	ret->size = v->geo.sectors * v->geo.sector_size;
+	ret->block_size = v->geo.cluster_size;
+}
+
 const struct sv_fs_driver sv_ntfs_driver = {
 	.types = {"ntfs"},
 	.open = ntfs_open,
 	.close = ntfs_close,
 	.info = sv_ntfs_info,
+	.size = ntfs_size,
 	.root = ntfs_root,
 	.lookup = sv_ntfs_lookup,
 	.stat = sv_ntfs_stat,
