@@ -34,7 +34,7 @@ packages_of() {
 		echo open-vm-tools # VMware's own lock code, in a library; its service does not start
 		echo libfsntfs-utils libvhdi-utils libhivex-bin libwin-hivex-perl jq openssl xz-utils shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs attr acl cryptsetup-bin xorriso
-		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm
+		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm strace
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14
 		else
@@ -51,7 +51,7 @@ packages_of() {
 		;;
 	bench)
 		packages_of test
-		echo strace time
+		echo time
 		;;
 	*) usage ;;
 	esac

@@ -330,7 +330,8 @@ static int replay_data(struct replay *p, const struct sv_vhdx_log_desc *d, struc
 	if (p->next_data >= p->entry.length / PAGE)
 		return sv_fail_at(err, SV_CORRUPT, NULL, page_at(&p->ring, p->page),
 			"a log entry has more descriptors than pages");
-	if (read_page(&p->ring, p->page + p->next_data++, buf, err) < 0)
+	if (read_page(&p->ring, p->page + p->next_data++, buf, err) < 0 ||
+		make_room(p->to, d->at + PAGE, err) < 0)
 		return -1;
 	memcpy(buf, d->leading, sizeof d->leading);
 	memcpy(buf + PAGE - sizeof d->trailing, d->trailing, sizeof d->trailing);
@@ -345,6 +346,8 @@ static int replay_zeros(struct replay *p, const struct sv_vhdx_log_desc *d, stru
 			"large",
 			(unsigned long long)d->length, (unsigned long long)d->at);
 	p->zeros += d->length;
+	if (make_room(p->to, d->at + d->length, err) < 0)
+		return -1;
 	return sv_dev_discard(p->to, d->at, d->length, err);
 }
 
@@ -360,7 +363,7 @@ static int replay_descriptor(struct replay *p, uint32_t index, struct sv_err *er
 		return -1;
 	if (sv_vhdx_log_desc_parse(&bytes, sizeof bytes, p->entry.sequence, &d, err) < 0)
 		return sv_err_shift(err, place);
-	if (check_target(p, &d, err) < 0 || make_room(p->to, d.at + d.length, err) < 0)
+	if (check_target(p, &d, err) < 0)
 		return -1;
 	return d.zero ? replay_zeros(p, &d, err) : replay_data(p, &d, err);
 }

@@ -207,10 +207,11 @@ int sv_vhdx_params_check(const struct sv_vhdx_params *p, struct sv_err *err)
 					   : NULL;
 
 	if (missing)
-		return sv_fail(err, SV_CORRUPT, NULL, "the metadata lack the %s", missing);
+		return sv_fail_at(
+			err, SV_CORRUPT, NULL, 0, "the metadata lack the %s", missing);
 	if (p->size % p->sector == 0)
 		return 0;
-	return sv_fail(err, SV_CORRUPT, NULL,
+	return sv_fail_at(err, SV_CORRUPT, NULL, 0,
 		"the disk is said to have %llu bytes, which is no whole number of sectors of "
 		"%u",
 		(unsigned long long)p->size, p->sector);
