@@ -2,6 +2,7 @@
 /* Which format, and which kind of it, a new image shall be. */
 #include "image/image.h"
 
+#include "base/num.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -24,9 +25,17 @@ static int refuse_format(const char *path, const char *name, struct sv_err *err)
 
 static bool is_named_like(const struct sv_image_format *f, const char *path)
 {
+	static const struct {
+		const char *format, *extension;
+	} more[] = {{"raw", ".raw"}, {"parallels", ".hds"}};
+
 	if (sv_ends_with_nocase(path, f->extension))
 		return true;
-	return !strcmp(f->name, "raw") && sv_ends_with_nocase(path, ".raw");
+	for (size_t i = 0; i < SV_ARRAY_LEN(more); i++)
+		if (!strcmp(f->name, more[i].format) &&
+			sv_ends_with_nocase(path, more[i].extension))
+			return true;
+	return false;
 }
 
 int sv_image_choose_format(

@@ -105,7 +105,7 @@ bool sv_image_format(size_t i, struct sv_image_format *ret)
 		.extension = d->extension,
 		.subformats = d->subformats ? d->subformats : none,
 		.can_create = d->create != NULL,
-		.has_parents = d->parent != NULL,
+		.has_parents = d->parent != NULL || d->open_parent != NULL,
 		.has_snapshots = d->has_snapshots,
 	};
 	return true;

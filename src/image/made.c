@@ -48,9 +48,7 @@ void sv_made_undo(struct sv_made *m)
 {
 	/* the last first: a descriptor goes before the extents that it names, what is in a
 	 * folder before the folder */
-	for (size_t i = m->n; i-- > 0;) {
-		if (sv_host_unlink(m->host, m->paths[i], NULL) < 0)
-			sv_host_remove_dir(m->host, m->paths[i], NULL);
-	}
+	for (size_t i = m->n; i-- > 0;)
+		sv_host_remove(m->host, m->paths[i], NULL);
 	forget(m);
 }

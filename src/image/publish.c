@@ -45,9 +45,9 @@ static int take_back(struct sv_publish *p, const char *line, struct sv_err *err)
 		return 0;
 	if (sv_host_lstat(p->host, there, &st, err) < 0)
 		return -1;
-	if (st.ino != inode || st.type != SV_HOST_FILE)
+	if (st.ino != inode)
 		return 0;
-	return sv_host_unlink(p->host, there, err);
+	return sv_host_remove(p->host, there, err);
 }
 
 static int take_all_back(struct sv_publish *p, struct sv_err *err)
@@ -180,7 +180,7 @@ static int delete (struct sv_publish *p, const char *name, void *user, struct sv
 	sv_autofree char *here = sv_path_join(p->partial, name);
 
 	(void)user;
-	return here ? sv_host_unlink(p->host, here, err) : sv_fail_nomem(err);
+	return here ? sv_host_remove(p->host, here, err) : sv_fail_nomem(err);
 }
 
 int sv_publish_clear(struct sv_publish *p, struct sv_err *err)
@@ -191,14 +191,13 @@ int sv_publish_clear(struct sv_publish *p, struct sv_err *err)
 static int add_size(struct sv_publish *p, const char *name, void *user, struct sv_err *err)
 {
 	sv_autofree char *here = sv_path_join(p->partial, name);
-	uint64_t *sum = user;
-	struct sv_host_stat st;
+	uint64_t *sum = user, stored;
 
 	if (!here)
 		return sv_fail_nomem(err);
-	if (sv_host_lstat(p->host, here, &st, err) < 0)
+	if (sv_host_stored(p->host, here, &stored, err) < 0)
 		return -1;
-	*sum += st.allocated;
+	*sum += stored;
 	return 0;
 }
 

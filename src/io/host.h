@@ -115,6 +115,16 @@ int sv_host_write_file(
 	struct sv_host *h, const char *path, const void *bytes, size_t n, struct sv_err *err);
 
 /*
+ * Removes a file; or a folder with the plain files in it. Where a folder holds anything else
+ * nothing of it is removed: SV_EXISTS names that.
+ */
+int sv_host_remove(struct sv_host *h, const char *path, struct sv_err *err);
+/* Would it be removed? SV_EXISTS also for what is neither a file nor a folder. */
+int sv_host_check_flat(struct sv_host *h, const char *path, struct sv_err *err);
+/* Bytes that the host stores for a file, or for a folder and the files in it. */
+int sv_host_stored(struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
+
+/*
  * Publishes: writes PATH.tmp-new, flushes, renames over PATH (replace) or to it, syncs the
  * folder. A reader sees the old bytes or the new, never a mixture.
  */

@@ -44,7 +44,7 @@ static int delete_files(
 
 			if (!file)
 				return sv_fail_nomem(err);
-			if (is_mark == (last == 1) && sv_host_unlink(host, file, err) < 0)
+			if (is_mark == (last == 1) && sv_host_remove(host, file, err) < 0)
 				return -1;
 		}
 	}
@@ -56,15 +56,11 @@ static int check_plain_files(
 {
 	for (size_t i = 0; i < n; i++) {
 		sv_autofree char *file = sv_path_join(path, names[i]);
-		struct sv_host_stat st;
 
 		if (!file)
 			return sv_fail_nomem(err);
-		if (sv_host_lstat(host, file, &st, err) < 0)
+		if (sv_host_check_flat(host, file, err) < 0)
 			return -1;
-		if (st.type != SV_HOST_FILE)
-			return refuse_foreign(
-				file, "it is in a .partial folder but not a plain file", err);
 	}
 	return 0;
 }

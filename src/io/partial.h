@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The ".partial" folder in which a result is made before it is published. It is ours when it
- * holds the mark, and in use while the mark is locked. Only plain files directly in it are ever
- * deleted.
+ * holds the mark, and in use while the mark is locked. Only plain files in it, and folders of
+ * plain files (a disk may be one), are ever deleted.
  */
 #ifndef SV_IO_PARTIAL_H
 #define SV_IO_PARTIAL_H

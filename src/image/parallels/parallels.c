@@ -294,9 +294,13 @@ static int prl_open_parent(const struct sv_link_env *env, const struct sv_link *
 	return 0;
 }
 
+static const char *const subformats[] = {
+	"expanding", "plain", "splitExpanding", "splitPlain", NULL};
+
 const struct sv_image_driver sv_parallels_driver = {
 	.name = "parallels",
 	.extension = ".hdd",
+	.subformats = subformats,
 	.has_snapshots = true,
 	.probe = prl_probe,
 	.open = prl_open,
