@@ -103,8 +103,7 @@ static int open_sesparse(struct sv_vmdk *v, size_t i, struct sv_err *err)
 	if (v->link.writable) {
 		sv_fail(err, SV_UNSUPPORTED, p->path,
 			"seSparse extents are only read, not written");
-		return sv_hint(
-			err, "make an independent copy, or convert the disk with qemu-img");
+		return sv_hint(err, SV_VMDK_CONVERT_HINT);
 	}
 	p->sesparse = sv_vmdk_se_open(p->file, v->tables, (uint32_t)i, err);
 	return p->sesparse ? check_capacity(p, p->sesparse->h.capacity, 16, err) : -1;

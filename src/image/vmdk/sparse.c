@@ -21,8 +21,7 @@ int sv_vmdk_refuse_packed(const char *path, struct sv_err *err)
 {
 	sv_fail(err, SV_UNSUPPORTED, path,
 		"it is a compressed (streamOptimized) VMDK, which is only read, not written");
-	return sv_hint(err, "convert it first: qemu-img convert -O vmdk -o "
-			    "subformat=monolithicSparse IN.vmdk OUT.vmdk");
+	return sv_hint(err, "convert it first: sharevm image convert OLD.vmdk NEW.vmdk");
 }
 
 static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
@@ -32,14 +31,13 @@ static int check_writable(const struct sv_vmdk_sparse *s, struct sv_err *err)
 	if (s->h.table_shift) {
 		sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 0,
 			"VMFS sparse (COWD) extents are only read, not written");
-		return sv_hint(err, "make an independent copy, or convert the disk with "
-				    "qemu-img");
+		return sv_hint(err, SV_VMDK_CONVERT_HINT);
 	}
 	if (s->h.version < 3)
 		return 0;
 	sv_fail_at(err, SV_UNSUPPORTED, sv_dev_name(s->file), 4,
 		"extent version 3 (changed block tracking) is only read, not written");
-	return sv_hint(err, "make an independent copy, or convert the disk with qemu-img");
+	return sv_hint(err, SV_VMDK_CONVERT_HINT);
 }
 
 /* Where the directory is, and what unpacking needs. */

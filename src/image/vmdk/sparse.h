@@ -11,6 +11,10 @@
 #include "image/vmdk/header.h"
 #include "image/vmdk/tables.h"
 
+/* The remedy for extents that are only read. */
+#define SV_VMDK_CONVERT_HINT                                                                   \
+	"make an independent copy, or convert it: sharevm image convert OLD.vmdk NEW.vmdk"
+
 struct sv_vmdk_kept;
 
 struct sv_vmdk_sparse {

@@ -37,6 +37,7 @@ struct writer {
 	struct sv_vmdk_header h;
 	uint64_t size;      /* of the source */
 	uint64_t at;        /* end of what is written, bytes */
+	uint64_t pushed;    /* end of what is on its way to the disk */
 	uint32_t *gd;       /* as on disk */
 	uint64_t table;     /* the table in work */
 	uint32_t n_entries; /* of its entries, that are set */
@@ -111,8 +112,7 @@ static int append(struct writer *w, const void *bytes, size_t n, struct sv_err *
 			"its data pass 2 TiB, where a VMDK of kind " KIND " ends");
 		return sv_hint(err, "choose another kind or format for the copy");
 	}
-	if (sv_dev_resize(w->file, w->at + n, err) < 0 ||
-		sv_dev_write(w->file, bytes, n, w->at, err) < 0)
+	if (sv_dev_append(w->file, bytes, n, w->at, err) < 0)
 		return -1;
 	w->at += n;
 	return 0;
@@ -139,6 +139,8 @@ static int end_table(struct writer *w, struct sv_err *err)
 		return -1;
 	memset(w->entries, 0, sizeof w->entries);
 	w->n_entries = 0;
+	sv_dev_push(w->file, w->pushed, w->at - w->pushed);
+	w->pushed = w->at;
 	return 0;
 }
 

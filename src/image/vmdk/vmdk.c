@@ -136,8 +136,8 @@ int sv_vmdk_check_type(const struct sv_vmdk_desc *d, struct sv_err *err)
 	}
 	sv_fail(err, SV_UNSUPPORTED, NULL, "VMDK of kind \"%s\" is not supported",
 		d->create_type);
-	return sv_hint(err, "convert it to monolithicSparse: "
-			    "qemu-img convert -O vmdk IN.vmdk OUT.vmdk");
+	return sv_hint(err, "have VMware copy it to a disk of another kind: "
+			    "vmware-vdiskmanager -r OLD.vmdk -t 0 NEW.vmdk");
 }
 
 int sv_vmdk_load(const char *path, struct sv_dev *file, bool writable, struct sv_vmdk **ret,
