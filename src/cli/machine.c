@@ -47,12 +47,25 @@ int sv_image_operand(struct sv_cli *cli, const char *path, const struct sv_words
 		sv_fail(err, SV_USAGE, path, "it is a machine's configuration, no disk image");
 		return sv_hint(err, "to see its disks: sharevm show '%s'", path);
 	}
+	if (sv_ends_with_nocase(path, ".ovf") || sv_ends_with_nocase(path, ".ova")) {
+		sv_fail(err, SV_USAGE, path, "it is an appliance, no disk image");
+		return sv_hint(err, "to see the names of its disks: sharevm show '%s'", path);
+	}
 	file = sv_image_file_of(cli->host, path, &snapshot, err);
 	if (!file || sv_allow_words(cli, allow_dirs, &allow, err) ||
 		sv_extend_allow_originals(cli->host, file, allow, err))
 		return -1;
 	*ret = SV_STEAL(allow);
 	return 0;
+}
+
+static int open_disk(struct sv_cli *cli, const struct sv_vm_disk *d,
+	const struct sv_image_opts *opts, struct sv_image **ret, struct sv_err *err)
+{
+	if (!d->problem)
+		return sv_image_open(cli->host, d->path, opts, ret, err);
+	sv_fail(err, SV_UNSUPPORTED, d->path, "%s", d->problem);
+	return sv_hint(err, "%s", d->remedy);
 }
 
 /* Opens every disk that can be; -1 only where none can. */
@@ -68,8 +81,7 @@ static int open_disks(struct sv_cli *cli, struct sv_machine *m, const struct sv_
 	for (size_t i = 0; i < m->vm->n_disks; i++) {
 		struct sv_machine_disk *d = &m->disks[i];
 
-		if (sv_image_open(
-			    cli->host, m->vm->disks[i].path, &opts, &d->image, &d->problem)) {
+		if (open_disk(cli, &m->vm->disks[i], &opts, &d->image, &d->problem)) {
 			first_bad = bad++ ? first_bad : i;
 			d->image = NULL;
 		}
@@ -119,7 +131,8 @@ int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words 
 		return -1;
 	if (sv_vm_open(cli->host, path, &m->vm, err)) {
 		if (err && err->code == SV_NOTFOUND && !err->hint[0])
-			sv_hint(err, "a machine is a .vmx, a folder with one, or a disk image");
+			sv_hint(err,
+				"a machine is a .vmx, an .ovf or .ova, a folder with one, or a disk image");
 		return -1;
 	}
 	if (sv_extend_allow_originals(cli->host, m->vm->config, allow, err))

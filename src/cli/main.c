@@ -9,6 +9,7 @@
 #include "cli/cmd.h"
 #include "cli/help.h"
 #include "cli/report.h"
+#include "io/tar.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -58,7 +59,10 @@ static void set_up(struct sv_cli *cli)
 	cli->job.progress = sv_bar_progress;
 	cli->job.note = sv_bar_note;
 	cli->job.user = &cli->bar;
-	cli->host = sv_host_posix();
+	if (!cli->host) /* the disks of an .ova are files to it */
+		cli->host = sv_tar_host(sv_host_posix(), NULL);
+	if (!cli->host)
+		cli->host = sv_host_posix();
 }
 
 static int check_operands(
@@ -183,5 +187,6 @@ int main(int argc, char **argv)
 		sv_report(&cli.msg, cli.global.json, &err);
 		rc = sv_exit_code(err.code);
 	}
+	sv_host_close(cli.host);
 	return rc;
 }

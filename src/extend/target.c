@@ -58,6 +58,18 @@ static int refuse_disk(const struct sv_vm_disk *d, bool in_place, struct sv_err 
 	return 0;
 }
 
+static int refuse_appliance(const struct sv_vm *vm, struct sv_err *err)
+{
+	if (!vm->is_appliance)
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, vm->config,
+		"an appliance is a package for transport, not a machine that is used");
+	return sv_hint(err,
+		"import it with its hypervisor, and extend the machine that it "
+		"becomes; or extend one of its disks: %s",
+		vm->n_disks ? vm->disks[0].path : "it has none");
+}
+
 static int open_disks(struct sv_host *host, struct sv_target *t,
 	const struct sv_extend_request *req, struct sv_err *err)
 {
@@ -260,7 +272,8 @@ static int choose_volume_size(struct sv_target *t, struct sv_err *err)
 static int open_target(struct sv_host *host, const struct sv_extend_request *req,
 	struct sv_job *job, struct sv_target *t, struct sv_err *err)
 {
-	if (sv_vm_open(host, req->vm, &t->vm, err) < 0 || sv_vm_require_off(t->vm, err) < 0)
+	if (sv_vm_open(host, req->vm, &t->vm, err) < 0 || refuse_appliance(t->vm, err) < 0 ||
+		sv_vm_require_off(t->vm, err) < 0)
 		return -1;
 	if (t->vm->encrypted) {
 		sv_fail(err, SV_UNSUPPORTED, t->vm->config, "the virtual machine is encrypted");

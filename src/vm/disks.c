@@ -217,6 +217,8 @@ void sv_vm_free_disks(struct sv_vm *vm)
 		free(vm->disks[i].id);
 		free(vm->disks[i].path);
 		free(vm->disks[i].as_written);
+		free(vm->disks[i].problem);
+		free(vm->disks[i].remedy);
 	}
 	free(vm->disks);
 	vm->disks = NULL;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From what a person names to a machine: a .vmx, a folder that holds one, or a disk image. */
+/*
+ * From what a person names to a machine: a .vmx, an appliance, a folder that holds one, or a
+ * disk image.
+ */
 #include "vm/parts.h"
 
 #include "base/num.h"
@@ -12,6 +15,8 @@
 #include <strings.h>
 
 #define CANDIDATES_SHOWN 8
+#define NAME_ONE                                                                               \
+	"name a .vmx, an .ovf or .ova, a folder that holds one of them, or a disk image"
 
 /* ---- names ---- */
 
@@ -126,8 +131,7 @@ static int read_vmx(struct sv_host *host, struct sv_vm *vm, struct sv_err *err)
 	return sv_vm_collect_disks(host, vm, err);
 }
 
-/* The paths that each machine has. */
-static struct sv_vm *new_vm(
+struct sv_vm *sv_vm_new(
 	struct sv_host *host, const char *path, const char *hypervisor, struct sv_err *err)
 {
 	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = calloc(1, sizeof *vm);
@@ -156,7 +160,7 @@ static struct sv_vm *new_vm(
 int sv_vm_open_config(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
 {
-	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = new_vm(host, path, "vmware", err);
+	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = sv_vm_new(host, path, "vmware", err);
 
 	if (!vm || read_vmx(host, vm, err) < 0)
 		return -1;
@@ -172,9 +176,14 @@ static bool is_config(const char *name)
 	return name[0] != '.' && sv_ends_with_nocase(name, ".vmx");
 }
 
+static bool is_package(const char *name)
+{
+	return name[0] != '.' && sv_vm_is_appliance(name);
+}
+
 static bool is_candidate(const char *name)
 {
-	return is_config(name) || sv_ends_with_nocase(name, ".vmwarevm");
+	return is_config(name) || is_package(name) || sv_ends_with_nocase(name, ".vmwarevm");
 }
 
 static bool looks_like_disk(const char *name)
@@ -222,24 +231,36 @@ static int fail_with_candidates(
 		list_candidates(&list, names, n, looks_like_disk);
 	if (list.len && !list.failed)
 		return sv_hint(err, "name one of them: %s", list.data);
-	return sv_hint(err, "name a .vmx, a folder that holds one, or a disk image");
+	return sv_hint(
+		err, "name a .vmx, an .ovf or .ova, a folder that holds one, or a disk image");
 }
 
-/* The path of the folder's only .vmx. */
+/* How many names fit; *ret_last is the last of them. */
+static size_t count(char **names, size_t n, bool (*fits)(const char *), size_t *ret_last)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!fits(names[i]))
+			continue;
+		found++;
+		*ret_last = i;
+	}
+	return found;
+}
+
+/* The path of the folder's only .vmx; where it has none, of its only appliance. */
 static char *find_config(struct sv_host *host, const char *folder, struct sv_err *err)
 {
-	size_t n = 0, configs = 0, last = 0;
+	size_t n = 0, configs, last = 0;
 	char **names = NULL;
 	char *path = NULL;
 
 	if (sv_host_list(host, folder, &names, &n, err) < 0)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		if (!is_config(names[i]))
-			continue;
-		configs++;
-		last = i;
-	}
+	configs = count(names, n, is_config, &last);
+	if (!configs && count(names, n, is_package, &last) == 1)
+		configs = 1;
 	if (configs != 1)
 		fail_with_candidates(folder, names, n, configs, err);
 	else if (!(path = sv_path_join(folder, names[last])))
@@ -260,7 +281,8 @@ static int refuse_no_disk(const char *path, struct sv_err *err)
 		if (!sv_ends_with_nocase(path, extensions[i]))
 			continue;
 		sv_fail(err, SV_USAGE, path, "a %s file is no virtual machine", extensions[i]);
-		return sv_hint(err, "name a .vmx, a folder that holds one, or a disk image");
+		return sv_hint(err,
+			"name a .vmx, an .ovf or .ova, a folder that holds one, or a disk image");
 	}
 	return 0;
 }
@@ -274,7 +296,7 @@ static int open_image(struct sv_host *host, const char *path, const char *snapsh
 
 	if (refuse_no_disk(path, err) < 0)
 		return -1;
-	vm = new_vm(host, path, "image", err);
+	vm = sv_vm_new(host, path, "image", err);
 	if (!vm)
 		return -1;
 	base = sv_path_base(vm->config);
@@ -295,6 +317,15 @@ static int open_image(struct sv_host *host, const char *path, const char *snapsh
 
 /* ---- the calls ---- */
 
+static int open_file(
+	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
+{
+	if (sv_vm_is_appliance(path))
+		return sv_vm_open_appliance(host, path, ret, err);
+	return sv_ends_with_nocase(path, ".vmx") ? sv_vm_open_config(host, path, ret, err)
+						 : open_image(host, path, NULL, ret, err);
+}
+
 static int open_any(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
 {
@@ -309,12 +340,11 @@ static int open_any(
 		return open_image(host, file, snapshot, ret, err);
 	if (st.type == SV_HOST_DIR) {
 		config = find_config(host, path, err);
-		return config ? sv_vm_open_config(host, config, ret, err) : -1;
+		return config ? open_file(host, config, ret, err) : -1;
 	}
 	if (st.type != SV_HOST_FILE)
 		return sv_fail(err, SV_UNSUPPORTED, path, "it is neither a file nor a folder");
-	return sv_ends_with_nocase(path, ".vmx") ? sv_vm_open_config(host, path, ret, err)
-						 : open_image(host, path, NULL, ret, err);
+	return open_file(host, path, ret, err);
 }
 
 int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)

@@ -30,6 +30,15 @@ char *sv_vm_resolve(struct sv_host *host, const struct sv_vm *vm, const char *ke
 int sv_vm_open_config(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
 
+/* open.c: a machine with the paths that each has. */
+struct sv_vm *sv_vm_new(
+	struct sv_host *host, const char *path, const char *hypervisor, struct sv_err *err);
+
+/* appliance.c: is it an .ovf or .ova by its name, and what it holds. */
+bool sv_vm_is_appliance(const char *path);
+int sv_vm_open_appliance(
+	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
+
 /* Length of the name without its extension. */
 size_t sv_vm_stem(const char *name);
 /* Does `name` belong to `file` ("Win.vmx", "Win.vmdk")? Win.vmss, Win-flat.vmdk, Win-1f.vmem

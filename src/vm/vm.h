@@ -32,12 +32,15 @@ struct sv_vm_disk {
 	bool shared;    /* a multi-writer or shared-bus disk */
 	bool physical;  /* a raw device */
 	bool read_only; /* the configuration opens it for reading only */
+	/* An appliance's: why it cannot be opened as it is, and what to do; NULL: it can. */
+	char *problem, *remedy;
 };
 
 struct sv_vm {
 	char *name;
-	const char *hypervisor; /* "vmware"; "image" for a bare disk image */
-	char *config;           /* canonical path of the .vmx; of the image for a bare image */
+	const char *hypervisor; /* "vmware"; "ovf" for an appliance; "image" for a bare image */
+	char *config; /* canonical path of the .vmx, .ovf, .ova; of the image for a bare image
+		       */
 	char *named;  /* the same as the user named it: absolute, the last link kept */
 	char *folder; /* absolute path of the folder it lies in */
 	enum sv_vm_state state;
@@ -47,16 +50,19 @@ struct sv_vm {
 	char *nvram;        /* absolute path of the firmware's variables; "" for none */
 	bool encrypted;
 	bool has_snapshots;
+	bool is_appliance;        /* an .ovf or .ova: a package for transport, only read */
 	bool is_template;         /* .vmsd/.vmx say that linked clones depend on it */
 	struct sv_vm_disk *disks; /* hard disks only, in the order of their ids */
 	size_t n_disks;
-	struct sv_vmx *vmx; /* the parsed configuration (vmx.h); NULL for a bare image */
+	struct sv_vmx *vmx; /* the parsed configuration (vmx.h); NULL where there is no .vmx */
 };
 
 /*
- * `path`: a .vmx, a disk image, or a folder with exactly one .vmx (Fusion's NAME.vmwarevm
- * too). SV_NOTFOUND and SV_USAGE name the candidates. A disk image that a .vmx of its own
- * folder uses has that machine's state, snapshots and children.
+ * `path`: a .vmx, an appliance (.ovf or .ova), a disk image, or a folder with exactly one .vmx
+ * (Fusion's NAME.vmwarevm too), or no .vmx and one appliance. The disks of an .ova have paths below it: they open through a
+ * host that takes archives for folders (io/tar.h). SV_NOTFOUND and SV_USAGE name the
+ * candidates. A disk image that a .vmx of its own folder uses has that machine's state,
+ * snapshots and children.
  */
 int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
 void sv_vm_close(struct sv_vm *vm);
