@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Any bytes as the description of an appliance: what is read is complete; and as an appliance
- * on a host that has no other file: its disks have names and paths.
+ * alone on a host, or in an archive: its disks have names and paths.
  */
 #include "base/num.h"
 #include "io/tar.h"
@@ -26,7 +26,15 @@ struct one_file {
 	size_t n;
 };
 
-#define CONFIG "/x/a.ovf"
+/* An archive or a description, by how it begins. */
+static const char *config_of(const struct one_file *f)
+{
+	struct sv_dev *d = sv_mem_open(f->bytes, f->n, false, "input", NULL);
+	bool archive = d && sv_tar_probe(d);
+
+	sv_dev_close(d);
+	return archive ? "/x/a.ova" : "/x/a.ovf";
+}
 
 static int one_open(struct sv_host *h, const char *path, unsigned flags, struct sv_dev **ret,
 	struct sv_err *err)
@@ -34,7 +42,7 @@ static int one_open(struct sv_host *h, const char *path, unsigned flags, struct 
 	const struct one_file *f = (const struct one_file *)h;
 
 	(void)flags;
-	if (strcmp(path, CONFIG))
+	if (strcmp(path, config_of(f)))
 		return sv_fail(err, SV_NOTFOUND, path, "nothing is there");
 	*ret = sv_mem_open(f->bytes, f->n, false, path, err);
 	return *ret ? 0 : -1;
@@ -65,7 +73,7 @@ static void look_at_vm(const uint8_t *bytes, size_t n)
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_vm *vm = NULL;
 
-	if (sv_vm_open_appliance(&f.host, CONFIG, &vm, &err) < 0) {
+	if (sv_vm_open_appliance(&f.host, config_of(&f), &vm, &err) < 0) {
 		REQUIRE(err.code != SV_OK && err.code != SV_INTERNAL && *err.message);
 		return;
 	}

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the seeds of fuzz_ovf into corpus/ovf beside this script."""
+import io
 import os
+import tarfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ('<References><File id="f1" href="one.vmdk"/><File id="f2" href="two%20x.vmdk" '
@@ -54,3 +56,20 @@ for seed, text in {"no-xml": "hello", "other": "<html/>", "nothing": "",
                    "doctype": '<!DOCTYPE x [<!ENTITY a "a">]><Envelope>&a;</Envelope>'}.items():
     with open(os.path.join(folder, seed), "w", encoding="utf-8") as f:
         f.write(text)
+
+
+def archive(name, content):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()[:8 * 512]
+
+
+SCSI = envelope(SEEDS["scsi"]).encode()
+for seed, data in {"ova": archive("a.ovf", SCSI), "ova-none": archive("a.txt", b"x"),
+                   "ova-packed": archive("a.ovf", envelope(SEEDS["packed"]).encode()),
+                   "ova-cut": archive("a.ovf", SCSI)[:700]}.items():
+    with open(os.path.join(folder, seed), "wb") as f:
+        f.write(data)
