@@ -11,7 +11,7 @@
 enum { CHILDREN = 12, VALUES = 12, NODES = 120 };
 
 struct node {
-	char name[64];
+	char name[80];
 	struct node *children[CHILDREN];
 	uint16_t n_children;
 	uint32_t values[VALUES], n_values;
