@@ -245,7 +245,8 @@ int sv_grid_print(struct sv_grid *g, struct sv_out *o, size_t indent, struct sv_
 		return 0;
 	}
 	measure(g, o, width);
-	fit(g, o, indent, width);
+	if (o->terminal) /* elsewhere nothing is cut */
+		fit(g, o, indent, width);
 	if (has_heading(g))
 		print_heading(g, o, indent, width);
 	for (size_t i = 0; i < g->n; i += g->n_cols)

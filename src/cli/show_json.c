@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The document "sharevm.show/1"; its fields stand in CLI.md. */
+#include "cli/listing.h"
 #include "cli/show.h"
 
 static const char *table_word(enum sv_table_kind kind)
@@ -32,20 +33,65 @@ static void put_vm(struct sv_json *j, const struct sv_vm *vm)
 	sv_json_end_object(j);
 }
 
-static void put_os(struct sv_json *j, const struct sv_guest_os *os)
+static void put_time(struct sv_json *j, const char *key, struct sv_fs_time t)
 {
-	sv_json_key(j, "os");
-	if (!or_null(os->family)) {
-		sv_json_null(j);
-		return;
+	char text[SV_TIME_TEXT];
+
+	sv_json_kstring(j, key, t.sec ? sv_time_utc(t, text) : NULL);
+}
+
+static void put_users(struct sv_json *j, const struct sv_guest_os *os)
+{
+	sv_json_key(j, "users");
+	sv_json_array(j);
+	for (size_t i = 0; i < os->n_users; i++) {
+		sv_json_object(j);
+		sv_json_kstring(j, "name", os->users[i].name);
+		sv_json_kstring(j, "id", or_null(os->users[i].id));
+		sv_json_kstring(j, "home", or_null(os->users[i].home));
+		sv_json_end_object(j);
 	}
+	sv_json_end_array(j);
+}
+
+static void put_system(
+	struct sv_json *j, const struct sv_guest *g, const struct sv_guest_os *os)
+{
 	sv_json_object(j);
 	sv_json_kstring(j, "family", os->family);
 	sv_json_kstring(j, "product", or_null(os->product));
 	sv_json_kstring(j, "version", or_null(os->version));
 	sv_json_kstring(j, "arch", or_null(os->arch));
 	sv_json_kstring(j, "hostname", or_null(os->hostname));
+	sv_json_kstring(j, "edition", or_null(os->edition));
+	sv_json_kstring(j, "display_version", or_null(os->display_version));
+	sv_json_ku64(j, "build", os->build);
+	sv_json_ku64(j, "ubr", os->ubr);
+	sv_json_kstring(j, "time_zone", or_null(os->time_zone));
+	put_time(j, "installed", os->installed);
+	put_time(j, "last_shutdown", os->last_shutdown);
+	sv_json_ku64(j, "services", os->services);
+	sv_json_kstring(j, "pending_reboot", or_null(os->pending_reboot));
+	sv_json_kstring(j, "volume", os->volume >= 0 ? g->volumes[os->volume].id : NULL);
+	put_users(j, os);
 	sv_json_end_object(j);
+}
+
+/* "os" is the first; where there are several, "other_systems" has the rest. */
+static void put_systems(struct sv_json *j, const struct sv_guest *g)
+{
+	sv_json_key(j, "os");
+	if (sv_guest_system(g, 0))
+		put_system(j, g, &g->os);
+	else
+		sv_json_null(j);
+	if (!g->n_others)
+		return;
+	sv_json_key(j, "other_systems");
+	sv_json_array(j);
+	for (size_t i = 0; i < g->n_others; i++)
+		put_system(j, g, &g->others[i]);
+	sv_json_end_array(j);
 }
 
 static void put_chain(struct sv_json *j, struct sv_image *image)
@@ -138,7 +184,7 @@ void sv_show_json(struct sv_cli *cli, const struct sv_machine *m)
 
 	sv_doc_begin(cli, &j, "show");
 	put_vm(&j, m->vm);
-	put_os(&j, &m->guest->os);
+	put_systems(&j, m->guest);
 	sv_json_key(&j, "disks");
 	sv_json_array(&j);
 	for (size_t i = 0; i < m->vm->n_disks; i++)

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/grid.h"
+#include "cli/listing.h"
 
 #include <string.h>
 
@@ -205,21 +206,76 @@ static void put_head(struct sv_cli *cli, const struct sv_vm *vm)
 	}
 }
 
-static void put_os(struct sv_out *o, const struct sv_guest_os *os)
+/* A person's account that was used, and no service's: of a Windows those have identifiers
+ * without a machine or domain, of a Linux numbers below 1000, and "nobody" the last one. */
+static bool is_person(const struct sv_guest_user *u)
 {
-	if (!os->family || !*os->family)
+	unsigned long number = strtoul(u->id, NULL, 10);
+
+	return u->home[0] &&
+	       (sv_starts_with(u->id, "S-1-5-21-") || (number >= 1000 && number < 65534));
+}
+
+static void add_part(struct sv_str *text, const char *label, const char *what)
+{
+	if (*what)
+		sv_str_addf(text, "%s%s%s", text->len ? ", " : "", label, what);
+}
+
+/* "22H2, installed 2020-09-12, last shut down 2024-05-03, used by anna, bob" */
+static void put_history(struct sv_out *o, const struct sv_guest_os *os)
+{
+	sv_autostr struct sv_str text = {0};
+	char installed[SV_TIME_TEXT] = "", down[SV_TIME_TEXT] = "", when[SV_TIME_TEXT];
+	bool first = true;
+
+	if (os->installed.sec)
+		snprintf(installed, 11, "%s", sv_time_local(os->installed, when)); /* the day */
+	if (os->last_shutdown.sec)
+		sv_time_local(os->last_shutdown, down);
+	add_part(&text, "", os->display_version);
+	add_part(&text, "installed ", installed);
+	add_part(&text, "last shut down ", down);
+	for (size_t i = 0; i < os->n_users; i++) {
+		if (!is_person(&os->users[i]))
+			continue;
+		add_part(&text, first ? "used by " : "", os->users[i].name);
+		first = false;
+	}
+	if (!text.len)
 		return;
 	sv_out_spaces(o, INDENT);
-	sv_out_in(
-		o, SV_STYLE_BOLD, "%s", os->product && *os->product ? os->product : os->family);
+	sv_out_wrap(o, INDENT, INDENT, text.data);
+}
+
+static void put_system(struct sv_out *o, const struct sv_guest *g, const struct sv_guest_os *os)
+{
+	sv_out_spaces(o, INDENT);
+	sv_out_in(o, SV_STYLE_BOLD, "%s", *os->product ? os->product : os->family);
 	/* "Debian GNU/Linux 12 (bookworm)" has its version in its name */
-	if (os->version && *os->version && !strstr(os->product, os->version))
+	if (*os->version && !strstr(os->product, os->version))
 		sv_out_f(o, " %s", os->version);
-	if (os->arch && *os->arch)
+	if (*os->arch)
 		sv_out_f(o, ", %s", os->arch);
-	if (os->hostname && *os->hostname)
+	if (*os->hostname)
 		sv_out_f(o, ", called %s", os->hostname);
+	if (g->n_others && os->volume >= 0)
+		sv_out_f(o, ", on %s", g->volumes[os->volume].id);
 	sv_out_nl(o);
+	put_history(o, os);
+	if (!*os->pending_reboot)
+		return;
+	sv_out_spaces(o, INDENT);
+	sv_out_in(o, SV_STYLE_WARN, "waits for a restart: ");
+	sv_out_wrap(o, INDENT + 21, INDENT, os->pending_reboot);
+}
+
+static void put_systems(struct sv_out *o, const struct sv_guest *g)
+{
+	const struct sv_guest_os *os;
+
+	for (size_t i = 0; (os = sv_guest_system(g, i)); i++)
+		put_system(o, g, os);
 }
 
 /* The system's volume; where no system was recognised, the only one that can be read. */
@@ -257,7 +313,7 @@ static void propose(struct sv_cli *cli, const struct sv_machine *m)
 int sv_show_page(struct sv_cli *cli, const struct sv_machine *m, struct sv_err *err)
 {
 	put_head(cli, m->vm);
-	put_os(&cli->out, &m->guest->os);
+	put_systems(&cli->out, m->guest);
 	for (size_t i = 0; i < m->vm->n_disks; i++)
 		if (put_disk(cli, m, i, err))
 			return -1;
