@@ -13,6 +13,7 @@ const struct sv_cmd *const sv_commands[] = {
 	&sv_cmd_cat,
 	&sv_cmd_cp,
 	&sv_cmd_stat,
+	&sv_cmd_apps,
 	&sv_cmd_reg,
 	&sv_cmd_extend,
 	&sv_cmd_verify,

@@ -5,6 +5,7 @@
 
 #include "cli/cmd.h"
 
+extern const struct sv_cmd sv_cmd_apps;
 extern const struct sv_cmd sv_cmd_cat;
 extern const struct sv_cmd sv_cmd_cp;
 extern const struct sv_cmd sv_cmd_extend;
