@@ -59,6 +59,19 @@ static void check_entry(struct look *k, uint64_t i)
 	k->seen[place / 8] |= (uint8_t)(1 << place % 8);
 }
 
+/* Places below `end` that no entry names, those that follow each other as one. */
+static void report_lost(const struct look *k, uint64_t end)
+{
+	for (uint64_t first = 0, i; first < end; first = i + 1) {
+		for (i = first; i < end && !is_seen(k, i); i++)
+			;
+		if (i > first)
+			report(k, true, sv_vdi_place_at(k->v, first),
+				"nothing points to %llu blocks from place %llu on",
+				(unsigned long long)(i - first), (unsigned long long)first);
+	}
+}
+
 static void check_count(struct look *k)
 {
 	const uint64_t at = offsetof(struct sv_vdi_disk_header, n_allocated);
@@ -75,12 +88,8 @@ static void check_count(struct look *k)
 	if (v->count > places)
 		report(k, true, at, "the header counts %u blocks, the file has room for %llu",
 			v->count, (unsigned long long)places);
-	for (uint64_t i = 0; i < v->count && i < places && i < SV_VDI_BLOCKS_MAX; i++) {
-		if (!is_seen(k, i))
-			report(k, true, sv_vdi_place_at(v, i),
-				"nothing points to the block at place %llu",
-				(unsigned long long)i);
-	}
+	places = SV_MIN(places, (uint64_t)v->count);
+	report_lost(k, SV_MIN(places, SV_VDI_BLOCKS_MAX));
 }
 
 static int check_map(struct look *k, struct sv_job *job, struct sv_err *err)
