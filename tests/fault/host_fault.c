@@ -102,15 +102,16 @@ static int write_and_log(
 static int fault_pwrite(
 	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
 {
+	uint64_t half = sv_align_down(off + n / 2, SV_SECTOR);
 	struct fault_dev *f = dev_of(d);
 	bool failed;
 
 	if (step(f->host, d->name, &failed, err, "write %s %llu+%zu", sv_path_base(d->name),
 		    (unsigned long long)off, n) == 0)
 		return write_and_log(f, buf, n, off, err);
-	/* a full disk takes a part */
-	if (failed && n > 1)
-		write_and_log(f, buf, n / 2, off, NULL);
+	/* a full disk takes a part, but none of a sector */
+	if (failed && half > off)
+		write_and_log(f, buf, (size_t)(half - off), off, NULL);
 	return -1;
 }
 

@@ -132,20 +132,29 @@ static void fails_one_step_and_goes_on(void **state)
 	assert_text(f->a, "x");
 }
 
+/* As disks do: whole sectors. */
 static void writes_a_half_where_a_write_fails(void **state)
 {
+	char old[1601] = "", new[1601] = "", mixed[1601] = "";
 	struct fixture *f = *state;
 	struct sv_err err = SV_ERR_INIT;
 	struct sv_dev *d;
 
-	put_text(f->dir, "a", "old text");
+	memset(old, 'o', 1600);
+	memset(new, 'N', 1600);
+	memset(mixed, 'o', 1600);
+	memset(mixed + 100, 'N', 512 - 100);
+	put_text(f->dir, "a", old);
 	d = open_rw(f, f->a, 0);
 	host_fault_fail_at(f->h, 0, EIO);
-	assert_fails(sv_dev_write(d, "NEW TEXT", 8, 0, &err), SV_IO, UINT64_MAX);
-	assert_text(f->a, "NEW text");
+	assert_fails(sv_dev_write(d, new, 1500, 100, &err), SV_IO, UINT64_MAX);
+	assert_text(f->a, mixed);
+	host_fault_fail_at(f->h, 1, EIO);
+	assert_fails(sv_dev_write(d, new, 400, 1100, &err), SV_IO, UINT64_MAX);
+	assert_text(f->a, mixed);
 	sv_dev_close(d);
 	settle(f, HOST_FAULT_DROP);
-	assert_text(f->a, "old text");
+	assert_text(f->a, old);
 }
 
 static void does_nothing_after_the_cut(void **state)
