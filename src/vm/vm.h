@@ -59,10 +59,10 @@ struct sv_vm {
 
 /*
  * `path`: a .vmx, an appliance (.ovf or .ova), a disk image, or a folder with exactly one .vmx
- * (Fusion's NAME.vmwarevm too), or no .vmx and one appliance. The disks of an .ova have paths below it: they open through a
- * host that takes archives for folders (io/tar.h). SV_NOTFOUND and SV_USAGE name the
- * candidates. A disk image that a .vmx of its own folder uses has that machine's state,
- * snapshots and children.
+ * (Fusion's NAME.vmwarevm too), or no .vmx and one appliance. The disks of an .ova have paths
+ * below it: they open through a host that takes archives for folders (io/tar.h). SV_NOTFOUND
+ * and SV_USAGE name the candidates. A disk image that a .vmx of its own folder uses has that
+ * machine's state, snapshots and children.
  */
 int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
 void sv_vm_close(struct sv_vm *vm);
