@@ -72,7 +72,7 @@ static int keep(struct listing *l, const struct sv_guest_app *app)
 	/* "2012-03-14T10:00:00Z": the day is enough for a table */
 	struct row r = {strdup(app->name), strdup(app->version), strdup(app->publisher),
 		strndup(app->installed, 10), strdup(app->source), strdup(app->user), 0};
-	struct row *last = l->n ? &l->rows[l->n - 1] : NULL;
+	struct row *last;
 
 	if (!r.name || !r.version || !r.publisher || !r.installed || !r.source || !r.user ||
 		!grow(l)) {
@@ -80,7 +80,9 @@ static int keep(struct listing *l, const struct sv_guest_app *app)
 		l->failed = true;
 		return -1;
 	}
-	r.order = !last ? 0 : !strcmp(last->source, r.source) ? last->order : last->order + 1;
+	last = l->n ? &l->rows[l->n - 1] : NULL;
+	if (last)
+		r.order = last->order + (strcmp(last->source, r.source) != 0);
 	l->rows[l->n++] = r;
 	return 0;
 }
