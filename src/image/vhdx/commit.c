@@ -136,19 +136,6 @@ static int name_log(struct sv_vhdx *v, struct sv_err *err)
 	return write_header_now(v, &h, err);
 }
 
-/* What is in its place need not be kept, nor what was read there before. */
-static int apply(struct sv_vhdx *v, const struct entry *e, struct sv_err *err)
-{
-	for (uint32_t i = 0; i < e->n; i++) {
-		if (sv_dev_write(v->file, e->changes[i].bytes, SV_VHDX_PAGE, e->changes[i].at,
-			    err) < 0)
-			return -1;
-	}
-	sv_vhdx_pages_drop(v);
-	sv_vhdx_pages_forget(v);
-	return 0;
-}
-
 static int commit(struct sv_vhdx *v, struct sv_err *err)
 {
 	sv_autofree uint8_t *bytes = NULL;
@@ -163,7 +150,7 @@ static int commit(struct sv_vhdx *v, struct sv_err *err)
 	e.bytes = bytes;
 	if (prepare_log(v, err) < 0 || log_changes(v, &e, err) < 0 || name_log(v, err) < 0)
 		return -1;
-	return apply(v, &e, err);
+	return sv_vhdx_pages_apply(v, err);
 }
 
 int sv_vhdx_reserve(struct sv_vhdx *v, struct sv_err *err)

@@ -94,6 +94,19 @@ int sv_vhdx_bytes_write(
 	return 0;
 }
 
+int sv_vhdx_pages_apply(struct sv_vhdx *v, struct sv_err *err)
+{
+	for (uint64_t page = 0; sv_pagemap_next(v->pending, page, &page); page++) {
+		if (sv_dev_write(v->file, sv_pagemap_get(v->pending, page), SV_VHDX_PAGE,
+			    page * SV_VHDX_PAGE, err) < 0)
+			return -1;
+	}
+	/* what is in its place need not be kept, nor what was read there before */
+	sv_vhdx_pages_drop(v);
+	sv_vhdx_pages_forget(v);
+	return 0;
+}
+
 void sv_vhdx_pages_drop(struct sv_vhdx *v)
 {
 	for (uint64_t page = 0; sv_pagemap_next(v->pending, page, &page);)

@@ -101,6 +101,8 @@ int sv_vhdx_page_write(
 /* The same over any number of pages. */
 int sv_vhdx_bytes_write(
 	struct sv_vhdx *v, uint64_t at, const void *buf, size_t n, struct sv_err *err);
+/* Writes all that is kept to its places, without the log. */
+int sv_vhdx_pages_apply(struct sv_vhdx *v, struct sv_err *err);
 void sv_vhdx_pages_drop(struct sv_vhdx *v); /* all that is kept: it is in the file, or void */
 /* What was read is forgotten: the file was changed under it. */
 void sv_vhdx_pages_forget(struct sv_vhdx *v);
@@ -144,6 +146,11 @@ int sv_vhdx_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struc
 int sv_vhdx_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_vhdx_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
+int sv_vhdx_fill_begin(
+	struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_vhdx_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
+int sv_vhdx_fill_end(struct sv_link *l, struct sv_err *err);
 /* n bytes of zeros at v->next, at the end of the file; free until they are taken. */
 int sv_vhdx_make_room(struct sv_vhdx *v, uint64_t n, struct sv_err *err);
 void sv_vhdx_take_room(struct sv_vhdx *v, uint64_t n);
