@@ -5,8 +5,8 @@
  * remove_dir, reflink, sync_dir), numbered from 0. At a chosen step
  *
  * - that step fails once with a chosen errno and all goes on (host_fault_fail_at): a failing
- *   write has written its first half, in whole sectors, and after a failed flush nothing of that file becomes
- *   durable any more, whatever later flushes say; or
+ *   write has written its first half, in whole sectors, and after a failed flush nothing of
+ *that file becomes durable any more, whatever later flushes say; or
  * - the power is cut (host_fault_cut_at): the step is not done, and every call from then on
  *   fails with EIO. Once all devices are closed, host_fault_settle() makes the real files what
  *   a machine could find after the cut.
