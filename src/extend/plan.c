@@ -223,6 +223,20 @@ static int fill_sizes(struct sv_extend *x, const struct sv_fs_grow_plan *fs, str
 	return p->volume && p->volume_id ? 0 : sv_fail_nomem(err);
 }
 
+/* The manifest and rollback know disks that are files; a Parallels disk may be a folder. */
+static int refuse_folder_disk(const struct sv_extend *x, struct sv_err *err)
+{
+	const char *path = sv_image_link(sv_target_image(&x->target), 0)->path;
+
+	if (!sv_ends_with(path, "/DiskDescriptor.xml"))
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, path,
+		"this Parallels disk is a folder, and extend copies only disks that are files");
+	return sv_hint(err,
+		"make a file of it first (sharevm image convert DISK.hdd DISK.hds), or "
+		"extend it --in-place, with an undo file beside it");
+}
+
 static int make_plan(struct sv_extend *x, const struct sv_extend_request *req,
 	struct sv_job *job, struct sv_err *err)
 {
@@ -235,9 +249,11 @@ static int make_plan(struct sv_extend *x, const struct sv_extend_request *req,
 		sv_host_free_space(x->host, x->parent, &p->host_free, err) < 0 ||
 		choose_mode(x, req->mode, err) < 0)
 		return -1;
-	if (p->mode == SV_EXTEND_IN_PLACE ? sv_in_place_check(x, err) < 0
-					  : sv_image_check_limits(sv_target_image(&x->target),
-						    x->derive, x->target.size, err) < 0)
+	if (p->mode == SV_EXTEND_IN_PLACE
+			? sv_in_place_check(x, err) < 0
+			: refuse_folder_disk(x, err) < 0 ||
+				  sv_image_check_limits(sv_target_image(&x->target), x->derive,
+					  x->target.size, err) < 0)
 		return -1;
 	if (check_file_system(x, job, &fs, err) < 0 || fill_sizes(x, &fs, err) < 0 ||
 		check_space(x, err) < 0)
