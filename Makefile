@@ -33,6 +33,7 @@ bench:
 	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all
 	@tools/bench.sh
+	@tools/bench-browse.sh
 
 # Each fuzzer for SECONDS (60), with the sanitizers, and the line coverage of the parsers.
 fuzz:
