@@ -118,10 +118,14 @@ bytes_of() { # FRESH COMMAND: prints "WRITTEN READ": what system calls moved, fi
 	rm -r "$dir/trace"
 }
 
-memory_of() { # FRESH COMMAND: KiB
+memory_of() { # FRESH COMMAND: bytes
 	"$1"
-	in_shell "$2" /usr/bin/time -f %M -o "$dir/memory" bash -c "$2" >"$dir/said" 2>&1
-	tail -1 "$dir/memory"
+	in_shell "$2" /usr/bin/time -f %M -o "$dir/memory" bash -c "$2" >"$dir/said" 2>&1 || {
+		cat "$dir/said" >&2
+		echo "bench: $2 failed" >&2
+		return 1
+	}
+	awk 'END { print $1 * 1024 }' "$dir/memory"
 }
 
 floor_fresh() { rm -f "$dir/floor"; }
@@ -137,7 +141,7 @@ sample_of() { jq -r '.result.sample_bytes // 0' "$dir/said"; }
 # The size of $MFT of the volume at c_start of a raw disk, as ntfs-3g's tool tells it.
 mft_of() { # DISK
 	loop=$(losetup -f --show -r -o "$c_start" "$1")
-	ntfsinfo -f -i 0 "$loop" | awk '/attribute [$]DATA/ { data = 1 }
+	ntfsinfo -f -i 0 "$loop" 2>/dev/null | awk '/attribute [$]DATA/ { data = 1 }
 		data && /Data size:/ { print $3; exit }'
 	losetup -d "$loop"
 	loop=
@@ -183,12 +187,12 @@ measure() {
 		quick_r=$((quick_r - $(sample_of)))
 		quick=
 	fi
-	ours_m=$(($(memory_of "$1_fresh" "$1_ours") * 1024))
+	ours_m=$(memory_of "$1_fresh" "$1_ours")
 	ours_s=$(seconds_of "$1_fresh" "$1_ours")
 	if [ "$4" = yes ]; then
 		read -r peer_w peer_r < <(bytes_of "$1_fresh" "$1_peer")
 		[ "$6" = - ] || mft=$(mft_of "$dir/disk.raw")
-		peer_m=$(($(memory_of "$1_fresh" "$1_peer") * 1024))
+		peer_m=$(memory_of "$1_fresh" "$1_peer")
 		peer_s=$(seconds_of "$1_fresh" "$1_peer" "$3")
 	fi
 	line "$2" "time s" "$ours_s" "$peer_s" "$peer_s"
