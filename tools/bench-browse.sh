@@ -38,9 +38,9 @@ cd "$dir"
 
 # ---- the disks -------------------------------------------------------------------------------
 
-find "$tree" -xdev ! -type s 2>/dev/null | awk -v n="$names" 'NR <= n' >names
-tar -c --no-recursion -T names -f tree.tar 2>/dev/null
-mib=$(($(stat -c %s tree.tar) / 1048576 * 5 / 4 + 300))
+find "$tree" -xdev ! -type s 2>/dev/null | awk -v n="$names" 'NR <= n' >list
+tar -c --no-recursion -T list -f tree.tar 2>/dev/null
+mib=$(($(stat -c %s tree.tar) * 5 / 4 / 1048576 + 300))
 truncate -s $((mib + 1))M disk.raw
 echo 'start=2048' | sfdisk -q disk.raw
 mke2fs -q -F -t ext4 -E offset=1048576 disk.raw "${mib}M"
@@ -51,7 +51,7 @@ umount mnt
 rm tree.tar
 qemu-img convert -t unsafe -O vmdk disk.raw disk.vmdk
 inode=$(ifind -o 2048 -n "$small" disk.raw)
-echo "$(wc -l <names) names of $tree on ext4, $(du -m disk.raw | cut -f 1) MB of data"
+echo "$(wc -l <list) names of $tree on ext4, $(du -m disk.raw | cut -f 1) MB of data"
 
 # ---- how it is measured ----------------------------------------------------------------------
 
