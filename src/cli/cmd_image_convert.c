@@ -177,7 +177,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 }
 
 static const struct sv_example examples[] = {
-	{"sharevm image convert old.vmdk new.qcow2", "the ending tells the format"},
+	{"sharevm image convert old.vmdk new.qcow2", "the ending is the format"},
 	{"sharevm image convert old.qcow2@monday new.img", "the state of a snapshot"},
 	{"sharevm image convert a.vhd new/a.vmdk --keep-chain", "each link anew"},
 	{0},

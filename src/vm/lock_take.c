@@ -178,6 +178,7 @@ static int make_member(struct sv_lock *l, const char *text, struct sv_err *err)
 {
 	sv_autofree char *entry = NULL;
 	sv_autofree char *member = NULL;
+	struct sv_err why = SV_ERR_INIT;
 	uint16_t n;
 
 	if (sv_random(&n, sizeof n, err) < 0)
@@ -186,8 +187,12 @@ static int make_member(struct sv_lock *l, const char *text, struct sv_err *err)
 	member = sv_format("%s/M%05u.lck", l->folder, n);
 	if (!entry || !member)
 		return sv_fail_nomem(err);
-	if (sv_host_write_file(l->host, entry, text, SV_LOCK_MEMBER_SIZE, err) < 0)
+	if (sv_host_write_file(l->host, entry, text, SV_LOCK_MEMBER_SIZE, &why) < 0) {
+		if (why.code != SV_EXISTS) /* then it is somebody else's */
+			sv_host_unlink(l->host, entry, NULL);
+		sv_err_copy(err, &why);
 		return -1;
+	}
 	if (sv_host_rename(l->host, entry, member, false, err) < 0) {
 		sv_host_unlink(l->host, entry, NULL);
 		return -1;
@@ -256,8 +261,10 @@ static int take(struct sv_lock *l, const struct sv_machine *machine, struct sv_e
 		}
 		rc = attempt(l, machine, &o, err);
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		leave(l);
 		return -1;
+	}
 	return o.entering || o.found.kind != SV_LOCK_NONE || rc ? refuse(l, &o, err) : 0;
 }
 
