@@ -99,7 +99,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 }
 
 static const struct sv_example examples[] = {
-	{"sharevm image compare disk.vmdk disk.qcow2", "exit code 8 where they differ"},
+	{"sharevm image compare disk.vmdk disk.qcow2", "exit 8: they differ"},
 	{"sharevm image compare disk.qcow2@monday disk.qcow2", "a snapshot and today"},
 	{0},
 };
