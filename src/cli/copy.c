@@ -32,8 +32,10 @@ static int problem(void *user, const char *path, const struct sv_err *what, stru
 
 	(void)err;
 	k->c->failed++;
-	sv_job_note(&k->c->cli->job, "%s%s%s: not copied: %s%s%s", k->what, *path ? "/" : "",
-		path, what->message, *what->hint ? "; " : "", what->hint);
+	/* the root's own path ends with a '/' */
+	sv_job_note(&k->c->cli->job, "%s%s%s: not copied: %s%s%s", k->what,
+		*path && k->what[1] ? "/" : "", path, what->message, *what->hint ? "; " : "",
+		what->hint);
 	return 0;
 }
 

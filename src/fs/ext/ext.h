@@ -129,6 +129,8 @@ int sv_ext_load(struct sv_ext *v, uint64_t ino, struct sv_ext_inode *ret, struct
 /* The same, of an object that must exist. */
 int sv_ext_load_used(
 	struct sv_ext *v, uint64_t ino, struct sv_ext_inode *ret, struct sv_err *err);
+/* Gives an error that a pure function raised about bytes `delta` into an inode its place. */
+int sv_ext_blame(struct sv_ext *v, uint64_t ino, uint64_t delta, struct sv_err *err);
 /* Raises SV_CORRUPT where its checksum is wrong. */
 int sv_ext_check_inode(struct sv_ext *v, const struct sv_ext_inode *i, struct sv_err *err);
 

@@ -191,10 +191,8 @@ int sv_ext_extents_at(struct sv_ext *v, struct sv_ext_map *m, uint64_t lblk,
 		*ret = (struct sv_ext_run){lblk, SV_DEV_SIZE_MAX, SV_EXT_HOLE};
 		return 0;
 	}
-	if (sv_ext_parse_node(m->inode.block, sizeof m->inode.block, -1, &node, err) < 0) {
-		sv_err_path(err, sv_dev_name(v->dev));
-		return sv_err_context(err, "inode %llu", (unsigned long long)m->inode.ino);
-	}
+	if (sv_ext_parse_node(m->inode.block, sizeof m->inode.block, -1, &node, err) < 0)
+		return sv_ext_blame(v, m->inode.ino, offsetof(struct ext_inode, block), err);
 	while (node.depth) {
 		run = sv_ext_child_at(&node, lblk, end);
 		if (run.pblk == SV_EXT_HOLE) {

@@ -316,6 +316,16 @@ int sv_ext_load_used(
 		i.mode, i.links);
 }
 
+int sv_ext_blame(struct sv_ext *v, uint64_t ino, uint64_t delta, struct sv_err *err)
+{
+	uint64_t at;
+
+	if (place_of(v, ino, &at, NULL) == 0)
+		sv_err_shift(err, at + delta);
+	sv_err_path(err, sv_dev_name(v->dev));
+	return sv_err_context(err, "inode %llu", (unsigned long long)ino);
+}
+
 int sv_ext_check_inode(struct sv_ext *v, const struct sv_ext_inode *i, struct sv_err *err)
 {
 	uint64_t at;

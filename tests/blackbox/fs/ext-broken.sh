@@ -38,7 +38,8 @@ for packed in "$source"/tests/*/image.gz; do
 	sane "$name" "$SHAREVM" show "$tmp/image"
 	sane "$name" "$SHAREVM" ls -R -l "$tmp/image:/" </dev/null
 	[ $code -ne 0 ] || readable=$((readable + 1))
-	sane "$name" "$SHAREVM" cp "$tmp/image:/" - </dev/null
+	# a damaged size makes a stream as long as it says: the beginning is enough
+	sane "$name" sh -c '"$0" cp "$1" - | head -c 100000000' "$SHAREVM" "$tmp/image:/" </dev/null
 	sane "$name" "$SHAREVM" cp --archive "$tmp/image:/" "$tmp/copy"
 	rm -rf "$tmp/copy"
 done

@@ -11,11 +11,11 @@ here=$(CDPATH='' cd -- "$(dirname "$0")" && pwd)
 sv() { "$SHAREVM" "$@"; }
 
 needs_mounts() {
-	[ "$(id -u)" -eq 0 ] || skip "mounting needs root"
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
 	truncate -s 1M "$tmp/probe"
 	mke2fs -q -F -t ext4 -O ^has_journal "$tmp/probe"
 	mkdir -p "$tmp/mnt"
-	mount -o loop,ro "$tmp/probe" "$tmp/mnt" 2>/dev/null || skip "loop mounts do not work here"
+	mount -o loop,ro "$tmp/probe" "$tmp/mnt" 2>/dev/null || skip "no loop device that can be mounted"
 	umount "$tmp/mnt"
 	on_exit "umount '$tmp/mnt' 2>/dev/null"
 }
