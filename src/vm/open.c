@@ -326,7 +326,12 @@ static int open_file(
 						 : open_image(host, path, NULL, ret, err);
 }
 
-static int open_any(
+bool sv_vm_is_config(const char *path)
+{
+	return sv_ends_with_nocase(path, ".vmx") || sv_vm_is_appliance(path);
+}
+
+int sv_vm_describe(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err)
 {
 	sv_autofree char *config = NULL, *file = NULL;
@@ -351,7 +356,7 @@ int sv_vm_open(struct sv_host *host, const char *path, struct sv_vm **ret, struc
 {
 	SV_CLEANUP(sv_vm_closep) struct sv_vm *vm = NULL;
 
-	if (open_any(host, path, &vm, err) < 0 || sv_vm_refresh_state(host, vm, err) < 0)
+	if (sv_vm_describe(host, path, &vm, err) < 0 || sv_vm_refresh_state(host, vm, err) < 0)
 		return -1;
 	*ret = SV_STEAL(vm);
 	return 0;

@@ -30,6 +30,12 @@ char *sv_vm_resolve(struct sv_host *host, const struct sv_vm *vm, const char *ke
 int sv_vm_open_config(
 	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
 
+/* open.c: sv_vm_open() without a look at the state. */
+int sv_vm_describe(
+	struct sv_host *host, const char *path, struct sv_vm **ret, struct sv_err *err);
+/* Is it, by its name, a configuration that can be opened? */
+bool sv_vm_is_config(const char *path);
+
 /* open.c: a machine with the paths that each has. */
 struct sv_vm *sv_vm_new(
 	struct sv_host *host, const char *path, const char *hypervisor, struct sv_err *err);
