@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/grid.h"
 #include "cli/machine.h"
+#include "cli/many.h"
 #include "guest/apps.h"
 
 #include <string.h>
@@ -28,7 +29,6 @@ struct listing {
 	struct row *rows;
 	size_t n, cap;
 	bool failed; /* out of memory, or too many */
-	size_t n_vms;
 };
 
 /* ---- rows for people: by source, then by name ---- */
@@ -160,8 +160,6 @@ static void put_heading(struct listing *l, const struct sv_machine *m)
 
 	if (l->args->vm.common.operands.n < 2 || o->plain)
 		return;
-	if (l->n_vms++)
-		sv_out_nl(o);
 	sv_out_in(o, SV_STYLE_NAME, "%s", m->vm->name);
 	sv_out_nl(o);
 }
@@ -216,7 +214,7 @@ static int list(struct listing *l, struct sv_machine *m, struct sv_err *err)
 
 static int apps(struct sv_cli *cli, const char *path, void *user, struct sv_err *err)
 {
-	struct listing *l = user;
+	struct listing listing = {.cli = cli, .args = user}, *l = &listing;
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
 	int rc;
 
@@ -232,9 +230,9 @@ static int apps(struct sv_cli *cli, const char *path, void *user, struct sv_err 
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
-	struct listing l = {.cli = cli, .args = args};
+	const struct args *a = args;
 
-	return sv_each(cli, &l.args->vm.common.operands, apps, &l, err);
+	return sv_each_at_once(cli, &a->vm.common.operands, true, apps, a, err);
 }
 
 static const struct sv_example examples[] = {

@@ -1,41 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sharevm show VM...: what a machine is made of and how full it is. */
 #include "cli/commands.h"
+#include "cli/many.h"
 #include "cli/show.h"
 
 struct args {
 	struct sv_vm_args vm;
 };
 
-struct showing {
-	const struct args *args;
-	bool again; /* a blank line between two */
-};
-
 static int show(struct sv_cli *cli, const char *path, void *user, struct sv_err *err)
 {
-	struct showing *s = user;
+	const struct args *a = user;
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
 
-	if (sv_machine_open(cli, path, &s->args->vm.allow, &m, err))
+	if (sv_machine_open(cli, path, &a->vm.allow, &m, err))
 		return -1;
-	if (cli->global.json) {
+	if (cli->global.json)
 		sv_show_json(cli, m);
-	} else {
-		if (s->again)
-			sv_out_nl(&cli->out);
-		s->again = true;
-		if (sv_show_page(cli, m, err))
-			return -1;
-	}
+	else if (sv_show_page(cli, m, err))
+		return -1;
 	return sv_show_complete(m) ? SV_EXIT_OK : SV_EXIT_PARTLY;
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
-	struct showing s = {.args = args};
+	const struct args *a = args;
 
-	return sv_each(cli, &s.args->vm.common.operands, show, &s, err);
+	return sv_each_at_once(cli, &a->vm.common.operands, true, show, a, err);
 }
 
 static const struct sv_example examples[] = {
