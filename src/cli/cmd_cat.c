@@ -45,7 +45,7 @@ static int cat(struct sv_cli *cli, const char *text, void *user, struct sv_err *
 	struct sv_fs_stat st;
 
 	if (sv_vmpath_parse_place(cli->host, text, &p, err) ||
-		sv_machine_open(cli, p.vm, &a->vm.allow, &m, err))
+		sv_machine_open_volumes(cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(cli, m);
 	if (sv_machine_find(m, p.inside, &at, err) || sv_fs_stat(at.fs, at.ino, &st, err))

@@ -93,7 +93,7 @@ static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
 	sv_autofree char *name = NULL;
 
 	if (sv_vmpath_parse_place(c->cli->host, text, &p, err) ||
-		sv_machine_open(c->cli, p.vm, &a->vm.allow, &m, err))
+		sv_machine_open_volumes(c->cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(c->cli, m);
 	if ((a->archive ? sv_machine_find_link : sv_machine_find)(m, p.inside, &at, err))

@@ -305,7 +305,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 
 	if (sv_vmpath_parse(cli->host, ls.args->vm.common.operands.item[0], &p, err))
 		return -1;
-	if (sv_machine_open(cli, p.vm, &ls.args->vm.allow, &m, err))
+	if (sv_machine_open_volumes(cli, p.vm, &ls.args->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(cli, m);
 	rc = p.inside && *p.inside ? list_inside(&ls, m, p.inside, err)

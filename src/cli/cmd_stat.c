@@ -230,7 +230,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 	sv_autoplace struct sv_place at = {0};
 
 	if (sv_vmpath_parse_place(cli->host, a->vm.common.operands.item[0], &p, err) ||
-		sv_machine_open(cli, p.vm, &a->vm.allow, &m, err))
+		sv_machine_open_volumes(cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(cli, m);
 	if (sv_machine_find_link(m, p.inside, &at, err) || gather(&facts, &at, err))

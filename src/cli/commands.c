@@ -8,6 +8,7 @@
 #include <string.h>
 
 const struct sv_cmd *const sv_commands[] = {
+	&sv_cmd_list,
 	&sv_cmd_show,
 	&sv_cmd_ls,
 	&sv_cmd_cat,

@@ -17,6 +17,7 @@ extern const struct sv_cmd sv_cmd_image_convert;
 extern const struct sv_cmd sv_cmd_image_create;
 extern const struct sv_cmd sv_cmd_image_info;
 extern const struct sv_cmd sv_cmd_image_map;
+extern const struct sv_cmd sv_cmd_list;
 extern const struct sv_cmd sv_cmd_ls;
 extern const struct sv_cmd sv_cmd_reg;
 extern const struct sv_cmd sv_cmd_rollback;

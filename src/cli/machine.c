@@ -99,7 +99,8 @@ static struct sv_dev *stand_in(struct sv_machine *m, size_t i, struct sv_err *er
 	return sv_sparse_open(EMPTY_DISK, EMPTY_DISK, m->vm->disks[i].path, err);
 }
 
-static int open_guest(struct sv_cli *cli, struct sv_machine *m, struct sv_err *err)
+static int open_guest(
+	struct sv_cli *cli, struct sv_machine *m, bool volumes_only, struct sv_err *err)
 {
 	size_t n = m->vm->n_disks, opened = 0;
 	sv_autofree struct sv_dev **devs = calloc(n ? n : 1, sizeof(struct sv_dev *));
@@ -112,35 +113,98 @@ static int open_guest(struct sv_cli *cli, struct sv_machine *m, struct sv_err *e
 		rc = devs[opened] ? 0 : -1;
 	}
 	if (!rc)
-		rc = sv_guest_open(devs, n, &cli->job, &m->guest, err);
+		rc = (volumes_only ? sv_guest_open_volumes : sv_guest_open)(
+			devs, n, &cli->job, &m->guest, err);
 	for (size_t i = 0; i < opened; i++)
 		sv_dev_close(devs[i]);
 	return rc;
 }
 
-int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
-	struct sv_machine **ret, struct sv_err *err)
+/* ---- machines by name ---- */
+
+int sv_machines_scan(struct sv_cli *cli, const struct sv_words *dirs, struct sv_library *ret,
+	size_t *ret_unreadable, struct sv_err *err)
+{
+	const char *home = dirs->n ? NULL : getenv("HOME");
+
+	return sv_library_scan(cli->host, dirs->item, dirs->n, home && *home ? home : NULL,
+		&cli->job, ret, ret_unreadable, err);
+}
+
+/* What exists on the host is a path; so is what is written as one. */
+static bool is_path(struct sv_cli *cli, const char *word)
+{
+	sv_autofree char *file = NULL;
+	const char *snapshot;
+
+	if (strchr(word, '/') || sv_host_exists(cli->host, word))
+		return true;
+	file = sv_image_file_of(cli->host, word, &snapshot, NULL);
+	return file && snapshot;
+}
+
+static char *path_of(struct sv_cli *cli, const char *word, struct sv_err *err)
+{
+	struct sv_library library = {0};
+	const struct sv_words own = {0};
+	char *path = NULL;
+	size_t unreadable;
+
+	if (is_path(cli, word)) {
+		path = strdup(word);
+		if (!path)
+			sv_fail_nomem(err);
+		return path;
+	}
+	if (sv_machines_scan(cli, &own, &library, &unreadable, err))
+		return NULL;
+	sv_library_find(&library, word, &path, err);
+	sv_library_free(&library);
+	return path;
+}
+
+static int open_vm(struct sv_cli *cli, const char *path, struct sv_vm **ret, struct sv_err *err)
+{
+	if (sv_vm_open(cli->host, path, ret, err) == 0)
+		return 0;
+	if (err && err->code == SV_NOTFOUND && !err->hint[0])
+		sv_hint(err,
+			"a machine is a name that 'sharevm list' shows, a .vmx, an .ovf or .ova, "
+			"a folder with one, or a disk image");
+	return -1;
+}
+
+static int open_machine(struct sv_cli *cli, const char *word, const struct sv_words *allow_dirs,
+	bool volumes_only, struct sv_machine **ret, struct sv_err *err)
 {
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = calloc(1, sizeof *m);
 	SV_CLEANUP(sv_allow_freep) struct sv_allow *allow = NULL;
+	sv_autofree char *path = NULL;
 
 	if (!m)
 		return sv_fail_nomem(err);
-	m->given = path;
-	if (sv_allow_words(cli, allow_dirs, &allow, err))
+	m->given = word;
+	path = path_of(cli, word, err);
+	if (!path || sv_allow_words(cli, allow_dirs, &allow, err) ||
+		open_vm(cli, path, &m->vm, err) ||
+		sv_extend_allow_originals(cli->host, m->vm->config, allow, err))
 		return -1;
-	if (sv_vm_open(cli->host, path, &m->vm, err)) {
-		if (err && err->code == SV_NOTFOUND && !err->hint[0])
-			sv_hint(err,
-				"a machine is a .vmx, an .ovf or .ova, a folder with one, or a disk image");
-		return -1;
-	}
-	if (sv_extend_allow_originals(cli->host, m->vm->config, allow, err))
-		return -1;
-	if (open_disks(cli, m, allow, err) || open_guest(cli, m, err))
+	if (open_disks(cli, m, allow, err) || open_guest(cli, m, volumes_only, err))
 		return -1;
 	*ret = SV_STEAL(m);
 	return 0;
+}
+
+int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
+	struct sv_machine **ret, struct sv_err *err)
+{
+	return open_machine(cli, path, allow_dirs, false, ret, err);
+}
+
+int sv_machine_open_volumes(struct sv_cli *cli, const char *path,
+	const struct sv_words *allow_dirs, struct sv_machine **ret, struct sv_err *err)
+{
+	return open_machine(cli, path, allow_dirs, true, ret, err);
 }
 
 const char *sv_state_words(enum sv_vm_state state)

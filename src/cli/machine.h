@@ -9,7 +9,7 @@
 #include "cli/cmd.h"
 #include "guest/guest.h"
 #include "image/image.h"
-#include "vm/vm.h"
+#include "vm/library.h"
 
 /* What the arguments of every command that opens a machine begin with. */
 struct sv_vm_args {
@@ -39,10 +39,14 @@ struct sv_machine {
 	struct sv_guest *guest;
 };
 
-/* `path` is a host path. Fails only when the machine itself cannot be opened, or none of its
- * disks can. */
+/* `path` is a host path, or the name of a machine in the user's libraries. Fails only when the
+ * machine itself cannot be opened, or none of its disks can. */
 int sv_machine_open(struct sv_cli *cli, const char *path, const struct sv_words *allow_dirs,
 	struct sv_machine **ret, struct sv_err *err);
+/* The same for who wants files only: of the systems is known where they lie, and the letters of
+ * their drives (sv_guest_open_volumes). */
+int sv_machine_open_volumes(struct sv_cli *cli, const char *path,
+	const struct sv_words *allow_dirs, struct sv_machine **ret, struct sv_err *err);
 void sv_machine_close(struct sv_machine *m);
 SV_DEFINE_CLEANUP(struct sv_machine, sv_machine_close)
 
@@ -71,6 +75,10 @@ void sv_place_free(struct sv_place *p); /* frees the content */
 
 /* "switched off", "running", …: the state for people. */
 const char *sv_state_words(enum sv_vm_state state);
+
+/* The libraries' machines, as `list` shows them: in `dirs`, else those of the user. */
+int sv_machines_scan(struct sv_cli *cli, const struct sv_words *dirs, struct sv_library *ret,
+	size_t *ret_unreadable, struct sv_err *err);
 
 /* What may be read for an image that was named: the allowed folders and recorded originals.
  * A machine's configuration instead of an image is SV_USAGE with a hint. */
