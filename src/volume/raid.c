@@ -428,6 +428,9 @@ static int check_geometry(
 {
 	size_t least = r->level == 6 ? 3 : r->level == 0 ? 1 : 2;
 
+	if (r->level != 0 && r->level != 10 && (r->level < 4 || r->level > 6))
+		return sv_fail(
+			err, SV_UNSUPPORTED, name, "RAID level %u is not known here", r->level);
 	if (r->n < least || r->n > SV_RAID_PARTS_MAX)
 		return sv_fail(err, SV_CORRUPT, name,
 			"a RAID %u of %zu parts: expected %zu to %d", r->level, r->n, least,
@@ -564,7 +567,7 @@ struct sv_dev *sv_raid_open(
 	struct sv_raid known = *r;
 	struct raid *v;
 
-	if (!r->level && !unequal(r))
+	if (!r->level && r->chunk && !unequal(r))
 		known.layout = 2;
 	if (check_geometry(&known, size, name, err) < 0 ||
 		check_layout(&known, name, err) < 0 || check_parts(&known, name, err) < 0)

@@ -4,6 +4,7 @@
  * member that is older, still being rebuilt, a spare or faulty is as good as missing; the
  * level tells how many may be.
  */
+#include "base/endian.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "volume/join.h"
@@ -194,11 +195,8 @@ static void array_uuid(const struct sv_md_super *s, char out[36])
 	uint32_t w[4];
 
 	for (size_t i = 0; i < 4; i++) {
-		w[i] = s->major == 0 && !s->big_endian
-			       ? (uint32_t)(u[4 * i + 3] << 24 | u[4 * i + 2] << 16 |
-					    u[4 * i + 1] << 8 | u[4 * i])
-			       : (uint32_t)(u[4 * i] << 24 | u[4 * i + 1] << 16 |
-					    u[4 * i + 2] << 8 | u[4 * i + 3]);
+		w[i] = s->major == 0 && !s->big_endian ? sv_load_le32(u + 4 * i)
+						       : sv_load_be32(u + 4 * i);
 	}
 	snprintf(out, 36, "%08x:%08x:%08x:%08x", w[0], w[1], w[2], w[3]);
 }
