@@ -78,12 +78,23 @@ static int record_files(const struct sv_image_link *l, struct sv_made *made, str
 	return 0;
 }
 
-static int flatten(struct sv_host *host, struct sv_image *original, const char *path,
-	uint64_t size, struct sv_made *made, struct sv_job *job, struct sv_err *err)
+/* The format of a flattened copy. */
+static int flat_format(
+	const struct sv_link *leaf, struct sv_image_format *ret, struct sv_err *err)
+{
+	const struct sv_image_driver *d = leaf->driver;
+
+	return sv_image_choose_format(
+		leaf->info.path, d->flat_format ? d->flat_format : d->name, ret, err);
+}
+
+static int flatten(struct sv_host *host, struct sv_image *original, const char *format,
+	const char *path, uint64_t size, struct sv_made *made, struct sv_job *job,
+	struct sv_err *err)
 {
 	struct sv_link *leaf = sv_image_driver_link(original, 0);
 	struct sv_image_spec spec = {
-		.format = leaf->driver->name,
+		.format = format,
 		.subformat = leaf->driver->flat_subformat(leaf),
 		.size = size,
 		.like = original,
@@ -104,14 +115,17 @@ static int flatten(struct sv_host *host, struct sv_image *original, const char *
 static int derive_flat(struct sv_host *host, struct sv_image *original, const char *dir,
 	const char *stem, uint64_t size, struct sv_job *job, char **ret, struct sv_err *err)
 {
-	struct sv_link *leaf = sv_image_driver_link(original, 0);
 	sv_automade struct sv_made made = {.host = host};
-	sv_autofree char *name = sv_format("%s%s", stem, leaf->driver->extension);
-	sv_autofree char *path = name ? sv_path_join(dir, name) : NULL;
+	sv_autofree char *name = NULL, *path = NULL;
+	struct sv_image_format format;
 
+	if (flat_format(sv_image_driver_link(original, 0), &format, err) < 0)
+		return -1;
+	name = sv_format("%s%s", stem, format.extension);
+	path = name ? sv_path_join(dir, name) : NULL;
 	if (!path)
 		return sv_fail_nomem(err);
-	if (flatten(host, original, path, size, &made, job, err) < 0)
+	if (flatten(host, original, format.name, path, size, &made, job, err) < 0)
 		return -1;
 	sv_made_keep(&made);
 	*ret = SV_STEAL(path);

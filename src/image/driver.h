@@ -79,6 +79,9 @@ struct sv_image_driver {
 	 * default first; ends with NULL. NULL: the format has one kind. */
 	const char *const *subformats;
 	bool has_snapshots; /* open() knows sv_link_env.snapshot */
+	/* The format that its disks are flattened into, where none is made of its own; NULL:
+	 * its own. Such a driver has no create(), no copy() and no derive_linked(). */
+	const char *flat_format;
 
 	/* Is it this format? Never reads beyond the probe. */
 	bool (*probe)(const struct sv_probe *p);
@@ -132,7 +135,8 @@ struct sv_image_driver {
 	 * flush() follows. */
 	int (*fill_end)(struct sv_link *l, struct sv_err *err);
 
-	/* After a failure the link reads as before; the frame does not write to it again. */
+	/* After a failure the link reads as before; the frame does not write to it again. NULL:
+	 * a disk of this format never grows. */
 	int (*grow)(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 
 	/* The nth place to look for the parent, absolute; NULL after the last. *ret_err says
@@ -185,6 +189,7 @@ struct sv_image_driver {
 extern const struct sv_image_driver sv_parallels_driver;
 extern const struct sv_image_driver sv_qcow2_driver;
 extern const struct sv_image_driver sv_raw_driver;
+extern const struct sv_image_driver sv_split_driver;
 extern const struct sv_image_driver sv_vdi_driver;
 extern const struct sv_image_driver sv_vhd_driver;
 extern const struct sv_image_driver sv_vhdx_driver;
@@ -222,7 +227,12 @@ struct sv_probe_buf {
 	struct sv_probe probe;
 };
 int sv_probe_read(struct sv_dev *file, struct sv_probe_buf *ret, struct sv_err *err);
-/* The name of a known format that no driver here reads ("qcow2"), or NULL. */
-const char *sv_probe_foreign(const struct sv_probe *p);
+/* A known format that no driver here reads. */
+struct sv_foreign {
+	const char *name; /* with its article: "a QED image" */
+	const char *hint; /* what to do, "IN" being the file */
+};
+/* Is it one of them? */
+bool sv_probe_foreign(const struct sv_probe *p, struct sv_foreign *ret);
 
 #endif

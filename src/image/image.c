@@ -4,6 +4,7 @@
  * read-only, each the one that its child was made for, none twice.
  */
 #include "image/driver.h"
+#include "image/split.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -12,7 +13,7 @@
 
 static const struct sv_image_driver *const drivers[] = {
 	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vhdx_driver, &sv_vdi_driver,
-	&sv_parallels_driver, &sv_raw_driver, /* what no other claims */
+	&sv_parallels_driver, &sv_split_driver, &sv_raw_driver, /* what no other claims */
 };
 
 /* What a disk is opened by that is a folder: Parallels' .hdd. */
@@ -134,11 +135,23 @@ static int check_raw_name(const char *path, struct sv_err *err)
 	return 0;
 }
 
-static int probe(struct sv_dev *file, const char *path, const struct sv_image_driver **ret,
-	struct sv_err *err)
+/* What nothing in the file tells: a raw disk, or the first part of one. */
+static int choose_raw(struct sv_host *host, const char *path,
+	const struct sv_image_driver **ret, struct sv_err *err)
+{
+	bool split;
+
+	if (sv_split_look(host, path, &split, err) < 0)
+		return -1;
+	*ret = split ? &sv_split_driver : &sv_raw_driver;
+	return check_raw_name(path, err);
+}
+
+static int probe(struct sv_host *host, struct sv_dev *file, const char *path,
+	const struct sv_image_driver **ret, struct sv_err *err)
 {
 	sv_autofree struct sv_probe_buf *buf = malloc(sizeof *buf);
-	const char *foreign;
+	struct sv_foreign foreign;
 
 	if (!buf)
 		return sv_fail_nomem(err);
@@ -150,21 +163,18 @@ static int probe(struct sv_dev *file, const char *path, const struct sv_image_dr
 			return 0;
 		}
 	}
-	foreign = sv_probe_foreign(&buf->probe);
-	if (foreign) {
-		sv_fail(err, SV_UNSUPPORTED, path, "it is a %s image, which cannot be read yet",
-			foreign);
-		return sv_hint(err, "convert it: qemu-img convert -O raw IN OUT.img");
-	}
-	*ret = &sv_raw_driver;
-	return check_raw_name(path, err);
+	if (!sv_probe_foreign(&buf->probe, &foreign))
+		return choose_raw(host, path, ret, err);
+	sv_fail(err, SV_UNSUPPORTED, path, "it is %s, which sharevm does not read",
+		foreign.name);
+	return sv_hint(err, "%s", foreign.hint);
 }
 
-static int choose_driver(struct sv_dev *file, const char *path, const char *format,
-	const struct sv_image_driver **ret, struct sv_err *err)
+static int choose_driver(struct sv_host *host, struct sv_dev *file, const char *path,
+	const char *format, const struct sv_image_driver **ret, struct sv_err *err)
 {
 	if (!format)
-		return probe(file, path, ret, err);
+		return probe(host, file, path, ret, err);
 	*ret = find_driver(format);
 	if (*ret)
 		return 0;
@@ -197,7 +207,7 @@ static int open_link(const struct sv_link_env *env, char *path, const char *form
 	struct sv_link *l;
 
 	if (sv_link_open_file(env, path, env->writable, &file, err) < 0 ||
-		choose_driver(file, path, format, &driver, err) < 0 ||
+		choose_driver(env->host, file, path, format, &driver, err) < 0 ||
 		check_snapshot(env, driver, path, err) < 0 ||
 		driver->open(env, path, file, &l, err) < 0)
 		return sv_err_path(err, path);
@@ -367,6 +377,24 @@ static char *file_in_folder(struct sv_host *host, char *real)
 	return SV_STEAL(inside);
 }
 
+static bool has_inside(struct sv_host *host, const char *dir, const char *name)
+{
+	sv_autofree char *path = sv_path_join(dir, name);
+
+	return path && sv_host_exists(host, path);
+}
+
+/* Apple's sparse bundle: a folder whose disk lies in files of 8 MB. */
+static int refuse_bundle(struct sv_host *host, const char *path, struct sv_err *err)
+{
+	if (!has_inside(host, path, "bands") || !has_inside(host, path, "Info.plist"))
+		return 0;
+	sv_fail(err, SV_UNSUPPORTED, path,
+		"it is an Apple sparse bundle, which sharevm does not read");
+	return sv_hint(
+		err, "make a raw disk of it on a Mac: hdiutil convert IN -format UDTO -o OUT");
+}
+
 char *sv_image_file_of(
 	struct sv_host *host, const char *name, const char **ret_snapshot, struct sv_err *err)
 {
@@ -383,6 +411,10 @@ char *sv_image_file_of(
 	}
 	if (!real)
 		sv_err_copy(err, &why);
+	if (real && refuse_bundle(host, real, err) < 0) {
+		free(real);
+		return NULL;
+	}
 	return real ? file_in_folder(host, real) : NULL;
 }
 
@@ -518,11 +550,20 @@ static int clear_behind_old_end(struct sv_image *img, uint64_t old, struct sv_er
 	return 0;
 }
 
+static int refuse_growth(const struct sv_link *leaf, struct sv_err *err)
+{
+	sv_fail(err, SV_UNSUPPORTED, leaf->info.path, "a %s disk cannot grow",
+		leaf->driver->name);
+	return sv_hint(err, "make another image of it: sharevm image convert IMAGE NEW.qcow2");
+}
+
 int sv_image_grow(struct sv_image *img, uint64_t size, struct sv_err *err)
 {
 	struct sv_link *leaf = img->links[0];
 	uint64_t old = leaf->info.virtual_size;
 
+	if (!leaf->driver->grow)
+		return refuse_growth(leaf, err);
 	if (!leaf->writable || img->n > 1 || *leaf->info.parent_hint)
 		return sv_fail(err, SV_USAGE, leaf->info.path,
 			"only a writable disk without a parent can grow");
@@ -555,7 +596,7 @@ int sv_image_check(struct sv_host *host, const char *path, const struct sv_image
 
 	env.lock = opts && opts->lock;
 	if (!real || sv_link_open_file(&env, real, false, &file, err) < 0 ||
-		choose_driver(file, real, opts ? opts->format : NULL, &driver, err) < 0)
+		choose_driver(host, file, real, opts ? opts->format : NULL, &driver, err) < 0)
 		return -1;
 	return driver->check(&env, real, file, faults, job, err);
 }

@@ -3,7 +3,7 @@
  * Raw images: the file is the disk. Whatever no other format claims is raw, so this driver's
  * probe is never asked; image.c falls back to it.
  */
-#include "image/driver.h"
+#include "image/raw.h"
 #include "image/qcow2/make.h"
 
 #include "base/num.h"
@@ -11,14 +11,9 @@
 
 #include <string.h>
 
-struct raw {
-	struct sv_link link;
-	struct sv_dev *file;
-};
-
 static struct sv_dev *file_of(struct sv_link *l)
 {
-	return ((struct raw *)l)->file;
+	return ((struct sv_raw *)l)->file;
 }
 
 static bool raw_probe(const struct sv_probe *p)
@@ -27,16 +22,18 @@ static bool raw_probe(const struct sv_probe *p)
 	return false;
 }
 
-static int raw_open(const struct sv_link_env *env, const char *path, struct sv_dev *file,
-	struct sv_link **ret, struct sv_err *err)
+struct sv_raw *sv_raw_new(const struct sv_link_env *env, const struct sv_image_driver *driver,
+	const char *path, struct sv_dev *file, struct sv_err *err)
 {
-	struct raw *r = calloc(1, sizeof *r);
+	struct sv_raw *r = calloc(1, sizeof *r);
 	struct sv_image_link *info;
 
-	if (!r)
-		return sv_fail_nomem(err);
+	if (!r) {
+		sv_fail_nomem(err);
+		return NULL;
+	}
 	info = &r->link.info;
-	r->link.driver = &sv_raw_driver;
+	r->link.driver = driver;
 	r->link.writable = env->writable;
 	r->file = sv_dev_ref(file);
 	info->subformat = strdup("");
@@ -47,23 +44,36 @@ static int raw_open(const struct sv_link_env *env, const char *path, struct sv_d
 		sv_fail_nomem(err);
 	else if (!info->virtual_size)
 		sv_fail(err, SV_CORRUPT, path, "the file is empty: it is no disk image");
-	else if (sv_link_add_file(&r->link, env->host, path, true, err) == 0) {
-		info->allocated = SV_MIN(info->host_size, info->virtual_size);
-		*ret = &r->link;
-		return 0;
-	}
+	else
+		return r;
 	sv_link_close(&r->link);
-	return -1;
+	return NULL;
 }
 
-static void raw_close(struct sv_link *l)
+static int raw_open(const struct sv_link_env *env, const char *path, struct sv_dev *file,
+	struct sv_link **ret, struct sv_err *err)
+{
+	struct sv_raw *r = sv_raw_new(env, &sv_raw_driver, path, file, err);
+
+	if (!r)
+		return -1;
+	if (sv_link_add_file(&r->link, env->host, path, true, err) < 0) {
+		sv_link_close(&r->link);
+		return -1;
+	}
+	r->link.info.allocated = SV_MIN(r->link.info.host_size, r->link.info.virtual_size);
+	*ret = &r->link;
+	return 0;
+}
+
+void sv_raw_close(struct sv_link *l)
 {
 	sv_dev_close(file_of(l));
 	free(l);
 }
 
-static int raw_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes,
-	struct sv_run *ret, struct sv_err *err)
+int sv_raw_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
+	struct sv_err *err)
 {
 	struct sv_extent e = {.length = max, .kind = SV_EXTENT_DATA};
 
@@ -74,18 +84,17 @@ static int raw_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes,
 	return 0;
 }
 
-static int raw_write(
-	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+int sv_raw_write(struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err)
 {
 	return sv_dev_write(file_of(l), buf, n, off, err);
 }
 
-static int raw_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err)
+int sv_raw_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err)
 {
 	return sv_dev_discard(file_of(l), off, len, err);
 }
 
-static int raw_flush(struct sv_link *l, struct sv_err *err)
+int sv_raw_flush(struct sv_link *l, struct sv_err *err)
 {
 	return sv_dev_flush(file_of(l), err);
 }
@@ -125,21 +134,25 @@ static int raw_grow(struct sv_link *l, struct sv_host *host, uint64_t size, stru
 }
 
 /* Any bytes are a sound raw disk; a size that is no whole number of sectors is not. */
-static int raw_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
-	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err)
+int sv_raw_check_size(
+	uint64_t size, const char *path, struct sv_image_faults *faults, struct sv_err *err)
 {
-	uint64_t size = sv_dev_size(file);
-
-	(void)env;
-	(void)job;
 	(void)err;
 	if (size && size % SV_SECTOR == 0)
 		return 0;
 	faults->errors++;
 	if (faults->report)
 		faults->report(faults->user, false, path, size,
-			"the file's size is no whole number of sectors");
+			"the disk's size is no whole number of sectors");
 	return 0;
+}
+
+static int raw_check(const struct sv_link_env *env, const char *path, struct sv_dev *file,
+	struct sv_image_faults *faults, struct sv_job *job, struct sv_err *err)
+{
+	(void)env;
+	(void)job;
+	return sv_raw_check_size(sv_dev_size(file), path, faults, err);
 }
 
 static int raw_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
@@ -180,7 +193,7 @@ static int raw_copy(struct sv_host *host, struct sv_link *l, bool reflink, const
 	return 0;
 }
 
-static const char *raw_flat_subformat(const struct sv_link *l)
+const char *sv_raw_flat_subformat(const struct sv_link *l)
 {
 	(void)l;
 	return NULL;
@@ -204,11 +217,11 @@ const struct sv_image_driver sv_raw_driver = {
 	.extension = ".img",
 	.probe = raw_probe,
 	.open = raw_open,
-	.close = raw_close,
-	.map = raw_map,
-	.write = raw_write,
-	.discard = raw_discard,
-	.flush = raw_flush,
+	.close = sv_raw_close,
+	.map = sv_raw_map,
+	.write = sv_raw_write,
+	.discard = sv_raw_discard,
+	.flush = sv_raw_flush,
 	.fill_begin = raw_fill_begin,
 	.fill_place = raw_fill_place,
 	.fill_end = raw_fill_end,
@@ -217,7 +230,7 @@ const struct sv_image_driver sv_raw_driver = {
 	.create = raw_create,
 	.derive_linked = sv_qcow2_derive_linked,
 	.copy = raw_copy,
-	.flat_subformat = raw_flat_subformat,
+	.flat_subformat = sv_raw_flat_subformat,
 	.metadata_cost = raw_metadata_cost,
 	.limits = raw_limits,
 };

@@ -144,6 +144,11 @@ struct sv_dev *sv_sparse_open(
 struct sv_dev *sv_window_open(struct sv_dev *under, uint64_t start, uint64_t len,
 	const char *name, struct sv_err *err);
 
+/* n devices, one after the other, each with its own size; it takes a reference to each. What is
+ * read or written within one part is one call to it; a flush flushes all. */
+struct sv_dev *sv_join_open(
+	struct sv_dev *const *parts, size_t n, const char *name, struct sv_err *err);
+
 /*
  * Writes are kept in memory (4 KiB pages) above a device that is never written. `size` may be
  * larger than the lower device: the tail reads as zeros. At most `cap` bytes of pages. It can

@@ -70,6 +70,10 @@ static int check_spec(const char *path, const struct sv_image_spec *spec, struct
 	if (spec->parent && sv_image_driver_link(spec->parent, 0)->snapshot)
 		return sv_fail(err, SV_UNSUPPORTED, path,
 			"a snapshot inside another image cannot be a backing file");
+	if (spec->parent && !sv_image_driver_link(spec->parent, 0)->driver->create)
+		return sv_fail(err, SV_UNSUPPORTED, path,
+			"QEMU reads no %s disks: none can be a backing file",
+			sv_image_driver_link(spec->parent, 0)->driver->name);
 	return 0;
 }
 

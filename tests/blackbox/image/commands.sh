@@ -58,6 +58,21 @@ run 3 image convert disk.vmdk busy.img
 kill $user
 wait $user || :
 
+# ---- a raw disk in parts; a format that is only known by its name
+split -b 16M -a 3 --numeric-suffixes=1 new.img parts.
+run 0 image info parts.001
+has out "split raw"
+run 0 image convert parts.001 whole.qcow2
+check "qemu-img sees the same disk, joined" judge_same_guest disk.vmdk whole.qcow2
+run 2 image info parts.002
+has err "parts.001"
+mv parts.002 away
+run 1 image info parts.001
+has err "parts.002: this part of a split disk is missing"
+qemu-img create -q -f qed disk.qed 1M
+run 5 image info disk.qed
+has err "qemu-img convert -f qed"
+
 # ---- compare
 run 0 image compare disk.vmdk monday.vmdk
 has out equal

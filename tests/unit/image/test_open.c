@@ -83,7 +83,7 @@ static void names_formats_that_it_cannot_read(void **state)
 		size_t n;
 		const char *name;
 	} known[] = {
-		{0, "QED\0", 4, "qed"},
+		{0, "QED\0", 4, "QED"},
 		{0, "COWD", 4, "COWD"},
 		{0, "\xbe\xba\xfe\xca\0\0\0\0", 8, "seSparse"},
 	};
