@@ -5,6 +5,8 @@
 #include "cli/report.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
@@ -40,6 +42,26 @@ static int refuse(struct sv_err *err)
 	return sv_hint(err, "add --yes to go on without a question");
 }
 
+/* Waits for a line typed on the terminal; false where Ctrl-C came first. The signals are let in
+ * by ppoll alone: one that comes between the question and the wait would otherwise be lost on a
+ * read that nothing ends. */
+static bool wait_for_line(const struct sv_job *job)
+{
+	struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
+	sigset_t all, before;
+	bool stopped, typed = false;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	while (!(stopped = atomic_load(&job->cancel)) && !typed) {
+		int n = ppoll(&terminal, 1, NULL, &before);
+
+		typed = n > 0 || (n < 0 && errno != EINTR);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return !stopped;
+}
+
 int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_err *err)
 {
 	char answer[64];
@@ -51,7 +73,7 @@ int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_e
 	sv_out_in(&cli->msg, SV_STYLE_BOLD, "%s", question);
 	sv_out_f(&cli->msg, dangerous ? " [y/N] " : " [Y/n] ");
 	fflush(cli->msg.file);
-	if (!fgets(answer, sizeof answer, stdin)) {
+	if (!wait_for_line(&cli->job) || !fgets(answer, sizeof answer, stdin)) {
 		sv_out_nl(&cli->msg);
 		return sv_fail(err, SV_CANCELLED, NULL, "no answer; nothing was changed");
 	}

@@ -76,6 +76,8 @@ nothing_left
 
 # race OURS THEIRS: the two files that they lock
 race() {
+	rm -f "$tmp/owner.start"
+	mkfifo "$tmp/owner.start"
 	"$lockhold" race "$1" "$times" "$tmp/owner" >"$tmp/ours" 2>&1 &
 	ours=$! code=0
 	vmware race "$2" "$times" "$tmp/owner" >"$tmp/theirs" 2>&1 || code=1

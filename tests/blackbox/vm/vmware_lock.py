@@ -77,6 +77,7 @@ def work_alone(owner):
 
 def race(path, times, owner):
     had = tried = 0
+    os.close(os.open(owner + ".start", os.O_WRONLY))
     while had < times:
         token = lock(path)
         tried += 1
