@@ -26,7 +26,7 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc libc6-dev make meson ninja-build pkgconf python3
-		echo libssl-dev libexpat1-dev zlib1g-dev libdeflate-dev libzstd-dev libjansson-dev ntfs-3g-dev
+		echo libssl-dev libexpat1-dev zlib1g-dev libdeflate-dev libzstd-dev libjansson-dev libsqlite3-dev ntfs-3g-dev
 		;;
 	test)
 		packages_of build
@@ -35,6 +35,7 @@ packages_of() {
 		echo libfsntfs-utils libvhdi-utils libhivex-bin libwin-hivex-perl jq openssl xz-utils shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs attr acl cryptsetup-bin xorriso
 		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm strace
+		echo rpm db5.3-util pacman-package-manager # package databases, and judges of them
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14
 		else

@@ -137,6 +137,8 @@ static void put_json(struct sv_json *j, const struct sv_guest_app *app)
 	sv_json_kstring(j, "arch", or_null(app->arch));
 	if (app->user[0])
 		sv_json_kstring(j, "user", app->user);
+	if (app->size)
+		sv_json_ku64(j, "size", app->size);
 	sv_json_end_object(j);
 }
 

@@ -4,12 +4,26 @@
 
 #include "base/num.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define HOMES_MAX 1000 /* of users that are looked into */
 
 static const struct sv_app_source *const sources[] = {
 	&sv_apps_uninstall,
 	&sv_apps_appx,
 	&sv_apps_updates,
+	&sv_apps_dpkg,
+	&sv_apps_rpm,
+	&sv_apps_opkg,
+	&sv_apps_apk,
+	&sv_apps_pacman,
+	&sv_apps_portage,
+	&sv_apps_flatpak,
+	&sv_apps_snap,
+	&sv_apps_pip,
+	&sv_apps_npm,
 };
 
 int sv_apps_found(struct sv_apps *a, const struct sv_guest_app *app)
@@ -35,11 +49,63 @@ int sv_apps_damage(
 	return 0;
 }
 
-/* *ret_known: was there a source for this kind of system? */
-static int list_system(struct sv_apps *a, bool *ret_known, struct sv_err *err)
+int sv_apps_open(struct sv_apps *a, const char *path, enum sv_fs_type type,
+	struct sv_guest_place *ret, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+
+	if (sv_unix_find(&a->at, path, type, ret, &why) == 0)
+		return 1;
+	return why.code == SV_NOTFOUND ? 0 : sv_apps_damage(a, path, &why, err);
+}
+
+int sv_apps_names(struct sv_apps *a, const char *path, const char *suffix,
+	struct sv_unix_names *ret, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+
+	if (sv_unix_names(&a->at, path, suffix, ret, &why) == 0 ||
+		(why.code == SV_NOTFOUND && !ret->fs))
+		return 0;
+	return sv_apps_damage(a, path, &why, err);
+}
+
+int sv_apps_homes(struct sv_apps *a,
+	int (*fn)(struct sv_apps *a, const char *user, const char *home, struct sv_err *err),
+	struct sv_err *err)
 {
 	int rc = 0;
 
+	for (size_t i = 0; i < a->os->n_users && i < HOMES_MAX && !rc; i++) {
+		const struct sv_guest_user *u = &a->os->users[i];
+		unsigned long id = strtoul(u->id, NULL, 10);
+
+		/* those in between are of services, whose homes lie anywhere */
+		if ((id == 0 || id >= 1000) && u->home[0] == '/' && u->home[1])
+			rc = fn(a, u->name, u->home, err);
+	}
+	return rc;
+}
+
+void sv_apps_time(int64_t sec, char ret[32])
+{
+	time_t t = (time_t)sec;
+	struct tm tm;
+
+	ret[0] = 0;
+	if (sec > 0 && gmtime_r(&t, &tm) && tm.tm_year <= 9999 - 1900)
+		strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* *ret_known: was there a source for this kind of system? */
+static int list_system(struct sv_apps *a, bool *ret_known, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+	int rc = 0;
+
+	if (strcmp(a->os->family, "windows") != 0 &&
+		sv_unix_of(a->g, a->system, a->job, &a->at, &why) < 0)
+		return sv_apps_damage(a, a->os->product, &why, err);
 	for (size_t i = 0; i < SV_ARRAY_LEN(sources) && !rc; i++) {
 		if (strcmp(sources[i]->family, a->os->family) != 0)
 			continue;

@@ -11,10 +11,12 @@ struct sv_guest_app {
 	const char *version;
 	const char *publisher;
 	const char *installed; /* "2012-03-14", or RFC 3339 with a time where that is kept */
-	const char *source;    /* who keeps the record: "uninstall", "appx", "update", ... */
-	const char *arch;      /* "x86", "x86_64", "arm64", "neutral" */
-	const char *user;      /* whose software it is; "" for everybody's */
-	size_t system;         /* of which system: sv_guest_system() */
+	const char *source; /* who keeps the record: "uninstall", "appx", "dpkg", "rpm", ... */
+	/* Windows: "x86", "x86_64", "arm64", "neutral"; else as the record has it: "amd64" */
+	const char *arch;
+	const char *user; /* whose software it is; "" for everybody's */
+	uint64_t size;    /* bytes on disk, as the record has it; 0 where it does not tell */
+	size_t system;    /* of which system: sv_guest_system() */
 };
 
 /* A return other than 0 stops the listing and is returned by it. */
