@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Digests: SHA-256 and MD5 through OpenSSL, CRC-32 as GPT uses it, CRC-32C; random bytes. */
+/* Digests: SHA-256 and MD5 through OpenSSL, CRC-32 as GPT uses it, CRC-32C, XXH64 and BLAKE2b
+ * as btrfs uses them; random bytes. */
 #ifndef SV_BASE_HASH_H
 #define SV_BASE_HASH_H
 
@@ -45,5 +46,12 @@ uint32_t sv_crc32(uint32_t crc, const void *bytes, size_t n);
 uint32_t sv_crc32c(uint32_t crc, const void *bytes, size_t n);
 /* The same where the processor has no instruction for it; for the tests. */
 uint32_t sv_crc32c_portable(uint32_t crc, const void *bytes, size_t n);
+
+/* XXH64 with seed 0. */
+uint64_t sv_xxh64(const void *bytes, size_t n);
+
+/* BLAKE2b (RFC 7693) with a digest of 32 bytes, without a key. */
+#define SV_BLAKE2B256_SIZE 32
+void sv_blake2b256(const void *bytes, size_t n, uint8_t ret[SV_BLAKE2B256_SIZE]);
 
 #endif

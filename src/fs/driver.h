@@ -43,9 +43,10 @@ struct sv_fs {
 	struct sv_dev *volume; /* for messages; the driver's reference */
 };
 
-extern const struct sv_fs_driver sv_ext_driver;  /* ext/ext.c */
-extern const struct sv_fs_driver sv_fat_driver;  /* fat/fat.c */
-extern const struct sv_fs_driver sv_ntfs_driver; /* ntfs/ntfs.c */
-extern const struct sv_fs_driver sv_xfs_driver;  /* xfs/xfs.c */
+extern const struct sv_fs_driver sv_btrfs_driver; /* btrfs/btrfs.c */
+extern const struct sv_fs_driver sv_ext_driver;   /* ext/ext.c */
+extern const struct sv_fs_driver sv_fat_driver;   /* fat/fat.c */
+extern const struct sv_fs_driver sv_ntfs_driver;  /* ntfs/ntfs.c */
+extern const struct sv_fs_driver sv_xfs_driver;   /* xfs/xfs.c */
 
 #endif

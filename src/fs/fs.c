@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const struct sv_fs_driver *const drivers[] = {
+	&sv_btrfs_driver,
 	&sv_ext_driver,
 	&sv_fat_driver,
 	&sv_ntfs_driver,

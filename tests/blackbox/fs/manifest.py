@@ -49,7 +49,7 @@ def of_folder(top):
         mode = 0 if what.startswith('link') else stat.S_IMODE(st.st_mode)
         same = '-'
         if not stat.S_ISDIR(st.st_mode) and st.st_nlink > 1:
-            same = first.setdefault(st.st_ino, path)
+            same = first.setdefault((st.st_dev, st.st_ino), path)
         time = 0 if what.startswith('link') else st.st_mtime_ns
         print(f'{path!r} {mode:o} {st.st_uid}:{st.st_gid} {time} {same} {attributes(path)} {what}')
 
