@@ -149,6 +149,7 @@ static void put_volume(struct sv_json *j, const struct sv_guest_volume *v, bool 
 	sv_json_kstring(j, "mount", or_null(v->mount));
 	put_flags(j, v, system);
 	sv_json_kstring(j, "problem", or_null(v->problem));
+	sv_json_kstring(j, "warning", or_null(*v->warning ? v->warning : v->info.warning));
 	sv_json_end_object(j);
 }
 

@@ -53,24 +53,35 @@ static bool is_reserved(const struct sv_guest_volume *v)
 	return !*v->type && v->type_name && !strcmp(v->type_name, "Microsoft reserved");
 }
 
-/* What a table has no column for: why a volume cannot be read, or should not be written. */
-static void put_remarks(struct sv_out *o, const struct sv_guest_volume *v, size_t indent)
+static void put_remark(
+	struct sv_out *o, const struct sv_guest_volume *v, size_t indent, const char *text)
 {
-	const char *text = v->problem;
 	char remark[400];
 
-	if (!text || !*text)
-		text = v->readable ? v->info.state : "";
-	if (!*text && v->readable && v->info.dirty)
-		text = "its file system asks for a check";
-	if (!*text || is_reserved(v))
-		return;
 	snprintf(remark, sizeof remark, "%s: %s", v->mount && *v->mount ? v->mount : v->id,
 		text);
 	sv_out_spaces(o, indent);
 	sv_out_in(o, SV_STYLE_WARN, "!");
 	sv_out_f(o, " ");
 	sv_out_wrap(o, indent + 2, indent + 2, remark);
+}
+
+/* What a table has no column for: why a volume cannot be read, or should not be written, and
+ * what of it is missing. */
+static void put_remarks(struct sv_out *o, const struct sv_guest_volume *v, size_t indent)
+{
+	const char *text = v->problem;
+
+	if (v->readable && *v->warning)
+		put_remark(o, v, indent, v->warning);
+	if (v->readable && v->info.warning[0])
+		put_remark(o, v, indent, v->info.warning);
+	if (!text || !*text)
+		text = v->readable ? v->info.state : "";
+	if (!*text && v->readable && v->info.dirty)
+		text = "its file system asks for a check";
+	if (*text && !is_reserved(v))
+		put_remark(o, v, indent, text);
 }
 
 int sv_show_volumes(struct sv_cli *cli, const struct sv_machine *m, size_t disk, size_t indent,

@@ -60,6 +60,8 @@ static int append(struct sv_guest *g, const struct sv_group_volume *made,
 	struct sv_guest_volume v = {
 		.disk = made->n_members ? g->volumes[volume_of[made->members[0]]].disk : 0,
 		.group = made->kind,
+		.hint = made->letter,
+		.warning = made->warning,
 		.size = made->size,
 		.type = "",
 		.type_name = made->type_name,
@@ -76,10 +78,42 @@ static int append(struct sv_guest *g, const struct sv_group_volume *made,
 		sv_guest_volume_free(&v);
 		return -1;
 	}
+	memcpy(v.group_guid, made->guid, sizeof v.group_guid);
 	return sv_guest_append(g, &v, err);
 }
 
 /* ---- a round ---- */
+
+/* The largest partition of a dynamic disk (on a GPT the database has one, too);
+ * g->n_volumes where there is none. */
+static size_t dynamic_volume(const struct sv_guest *g, size_t disk)
+{
+	size_t best = g->n_volumes;
+
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		const struct sv_guest_volume *v = &g->volumes[i];
+
+		if (v->disk == disk && !v->group && !strcmp(v->type, "ldm") &&
+			(best == g->n_volumes || v->size > g->volumes[best].size))
+			best = i;
+	}
+	return best;
+}
+
+/* A dynamic disk is a member as a whole: its database lies beside its partitions. */
+static size_t add_dynamic_disks(
+	const struct sv_guest *g, struct sv_member *members, size_t *volume_of, size_t n)
+{
+	for (size_t i = 0; i < g->n_disks; i++) {
+		size_t at = dynamic_volume(g, i);
+
+		if (at == g->n_volumes)
+			continue;
+		members[n] = (struct sv_member){g->disks[i].dev, g->volumes[at].id, true};
+		volume_of[n++] = at;
+	}
+	return n;
+}
 
 static size_t find_members(
 	const struct sv_guest *g, size_t from, struct sv_member *members, size_t *volume_of)
@@ -89,7 +123,7 @@ static size_t find_members(
 	for (size_t i = from; i < g->n_volumes; i++) {
 		if (!is_member(&g->volumes[i]))
 			continue;
-		members[n] = (struct sv_member){g->volumes[i].dev, g->volumes[i].id};
+		members[n] = (struct sv_member){g->volumes[i].dev, g->volumes[i].id, false};
 		volume_of[n++] = i;
 	}
 	return n;
@@ -107,6 +141,8 @@ int sv_guest_add_groups(
 	if (!members || !volume_of || !told)
 		return sv_fail_nomem(err);
 	n = find_members(g, from, members, volume_of);
+	if (round == 0)
+		n = add_dynamic_disks(g, members, volume_of, n);
 	if (!n)
 		return 0;
 	if (sv_group_assemble(members, n, made, job, err) < 0 ||

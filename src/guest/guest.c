@@ -81,12 +81,20 @@ static int add_volume(
 		.start = p ? p->start : 0,
 		.size = p ? p->size : sv_dev_size(d->dev),
 		.type = "",
+		.warning = "",
 		.type_name = p ? sv_partition_type_name(&d->table, p) : "whole disk",
 		.active = p && p->active,
 	};
 
 	v.id = volume_id(disk, v.number);
 	v.problem = strdup("");
+	if (p && sv_partition_is_dynamic(&d->table, p)) {
+		/* what lies at its begin is a volume's, perhaps, and not this partition's */
+		free(v.problem);
+		v.problem = strdup("part of a Windows dynamic disk");
+		v.problem_code = SV_UNSUPPORTED;
+		v.type = "ldm";
+	}
 	v.mount = strdup("");
 	v.dev = volume_dev(d->dev, &v, err);
 	if (!v.id || !v.problem || !v.mount || !v.dev) {

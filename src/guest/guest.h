@@ -17,14 +17,18 @@ struct sv_guest_volume {
 	char *id;        /* "disk0p2"; "disk0" for a disk without a table; "vg/root", "md/0" */
 	size_t disk;     /* index; where the first of its parts lies */
 	unsigned number; /* partition number, 0 for a whole disk */
-	const char *group; /* "lvm2", "md": made of other volumes; NULL for a part of a disk */
+	/* "lvm2", "md", "ldm": made of other volumes; NULL for a part of a disk */
+	const char *group;
+	uint8_t group_guid[16]; /* LDM: by which MountedDevices names it */
+	char hint;             /* LDM: the drive letter that Windows gave it last; 0 for none */
 	uint64_t start, size;  /* bytes on its disk; start is 0 in a group */
 	struct sv_dev *dev;    /* window; owned by the guest */
 	const char *type;      /* sv_fs_probe(): "ntfs", "" unknown */
 	const char *type_name; /* of the partition, for people */
 	bool readable;         /* `info` below is filled */
 	struct sv_fs_info info;
-	char *problem; /* "" or why it cannot be read: "encrypted with BitLocker" */
+	const char *warning; /* "" or what is missing of a group's volume that is readable */
+	char *problem;       /* "" or why it cannot be read: "encrypted with BitLocker" */
 	/* SV_OK; SV_UNSUPPORTED where it is encrypted, unknown, or of a type not read here */
 	enum sv_code problem_code;
 	char letter; /* as that Windows knows it: 'C'; 0 for none */

@@ -4,7 +4,8 @@
  * the volumes.
  *
  * Letters stand in SYSTEM\MountedDevices: "\DosDevices\C:" is 12 bytes (signature of the MBR
- * disk, offset of the partition) or 24 bytes ("DMIO:ID:" and the GUID of the GPT partition).
+ * disk, offset of the partition) or 24 bytes ("DMIO:ID:" and the GUID of the GPT partition, or
+ * of a dynamic disk's volume).
  */
 #include "guest/guest_private.h"
 #include "guest/registry.h"
@@ -84,6 +85,19 @@ static int open_hive(struct sv_registry *r, const char *name, struct sv_job *job
 
 /* ---- letters ---- */
 
+/* The database of dynamic disks holds GUIDs in the order of their text, GPTs in Windows' own:
+ * both are taken. */
+static bool is_same_guid(const uint8_t *named, const uint8_t *text_order)
+{
+	static const uint8_t swapped[16] = {
+		3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+	bool same = true;
+
+	for (size_t i = 0; i < sizeof swapped; i++)
+		same = same && named[i] == text_order[swapped[i]];
+	return same || !memcmp(named, text_order, sizeof swapped);
+}
+
 /* Does a value of MountedDevices mean this volume? */
 static bool is_mounted_as(const struct sv_guest *g, const struct sv_guest_volume *v,
 	const uint8_t *data, size_t n)
@@ -91,6 +105,9 @@ static bool is_mounted_as(const struct sv_guest *g, const struct sv_guest_volume
 	const struct sv_table *t = &g->disks[v->disk].table;
 	const struct sv_partition *p = sv_table_find(t, v->number);
 
+	if (v->group)
+		return n == 24 && !strcmp(v->group, "ldm") && !memcmp(data, "DMIO:ID:", 8) &&
+		       is_same_guid(data + 8, v->group_guid);
 	if (!p)
 		return false;
 	if (n == 12)
@@ -137,6 +154,17 @@ static void read_letters(struct sv_guest *g, struct sv_hive *system)
 	if (sv_hive_root(system, &root, NULL) == 0 &&
 		sv_hive_find(system, root, "MountedDevices", &key, NULL) == 0)
 		sv_hive_values(system, key, take_letter, g, NULL);
+}
+
+/* What MountedDevices does not name, Windows gives the letter that the database keeps. */
+static void take_hints(struct sv_guest *g)
+{
+	for (size_t i = 0; i < g->n_volumes; i++) {
+		struct sv_guest_volume *v = &g->volumes[i];
+
+		if (!v->letter && v->hint && letter_is_free(g, v->hint))
+			v->letter = v->hint;
+	}
 }
 
 /* The letter of the system's own volume stands in SOFTWARE, too: a disk whose signature was
@@ -207,6 +235,7 @@ static int look_at_first(struct sv_guest *g, struct sv_registry *r, bool brief,
 		return -1;
 	if (system)
 		read_letters(g, system);
+	take_hints(g);
 	if ((!brief || !v->letter) && open_hive(r, "SOFTWARE", job, &software, err) < 0)
 		return -1;
 	g->os.letter = v->letter ? v->letter : letter_of_root(software);

@@ -5,10 +5,12 @@
 #include "base/num.h"
 #include "volume/manager.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int (*const managers[])(const struct sv_member *members, size_t n,
 	struct sv_group_volumes *ret, struct sv_job *job, struct sv_err *err) = {
+	sv_ldm_assemble,
 	sv_md_assemble,
 	sv_lvm2_assemble,
 };
@@ -31,6 +33,7 @@ static void volume_free(struct sv_group_volume *v)
 	free(v->type_name);
 	free(v->uuid);
 	free(v->problem);
+	free(v->warning);
 	free(v->members);
 }
 
@@ -54,7 +57,8 @@ struct sv_group_volume *sv_group_add(struct sv_group_volumes *ret, const char *k
 	v.type_name = strdup(type_name);
 	v.uuid = strdup(uuid);
 	v.problem = strdup("");
-	if (!grown || !v.name || !v.type_name || !v.uuid || !v.problem) {
+	v.warning = strdup("");
+	if (!grown || !v.name || !v.type_name || !v.uuid || !v.problem || !v.warning) {
 		volume_free(&v);
 		sv_fail(err, SV_NOMEM, NULL, "out of memory, or more than %d volumes",
 			SV_GROUP_VOLUMES_MAX);
@@ -77,6 +81,22 @@ int sv_group_add_member(struct sv_group_volume *v, size_t member, struct sv_err 
 		return sv_fail_nomem(err);
 	v->members = grown;
 	v->members[v->n_members++] = member;
+	return 0;
+}
+
+int sv_group_warn(struct sv_group_volume *v, struct sv_err *err, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return sv_fail_nomem(err);
+	free(v->warning);
+	v->warning = text;
 	return 0;
 }
 

@@ -17,6 +17,9 @@
 struct sv_member {
 	struct sv_dev *dev;
 	const char *id; /* for messages: "disk0p2" */
+	/* A disk with a partition table: for managers whose database lies beside the
+	 * partitions; the others pass it over. */
+	bool table;
 };
 
 struct sv_group_volume {
@@ -28,8 +31,11 @@ struct sv_group_volume {
 	struct sv_dev *dev; /* owned; NULL where it cannot be put together: see problem */
 	char *problem;      /* "" or why it is incomplete or unreadable */
 	enum sv_code problem_code;
+	char *warning;   /* "" or what is missing of it, though it can be read */
 	size_t *members; /* indices of the members it lies on, each once */
 	size_t n_members;
+	uint8_t guid[16]; /* LDM: as the database holds it, which MountedDevices names */
+	char letter;      /* LDM: the drive letter that Windows gave it last; 0 for none */
 };
 
 struct sv_group_volumes {

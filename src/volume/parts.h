@@ -15,8 +15,6 @@ __attribute__((format(printf, 3, 4))) int sv_table_warn(
 const struct sv_partition *sv_table_container(
 	const struct sv_table *t, const struct sv_partition *logical);
 
-/* Windows' dynamic disks keep a second table that an edit here would contradict. */
-bool sv_partition_is_dynamic(const struct sv_table *t, const struct sv_partition *p);
 bool sv_partition_is_recovery(const struct sv_table *t, const struct sv_partition *p);
 
 /* The two editors behind sv_table_grow(), which has checked the request already. */

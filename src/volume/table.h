@@ -72,6 +72,9 @@ void sv_table_free(struct sv_table *t); /* frees the content */
 const struct sv_partition *sv_table_find(const struct sv_table *t, unsigned number);
 /* "EFI system", "Microsoft basic data", "Windows recovery", "Linux", ...: never NULL. */
 const char *sv_partition_type_name(const struct sv_table *t, const struct sv_partition *p);
+/* Of a Windows dynamic disk (LDM), which keeps a second table that an edit here would
+ * contradict. */
+bool sv_partition_is_dynamic(const struct sv_table *t, const struct sv_partition *p);
 /* The text form of a GUID as it lies on the disk (mixed endian); upper case. */
 #define SV_GUID_TEXT 37
 void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);

@@ -215,6 +215,8 @@ static int find_pvs(struct lvm2 *m, size_t n, struct sv_job *job, struct sv_err 
 		m->pvs[m->n_pvs].member = i;
 		if (sv_job_check(job, err) < 0)
 			return -1;
+		if (m->members[i].table)
+			continue;
 		if (sv_lvm2_read_label(m->members[i].dev, &m->pvs[m->n_pvs].label, &why) == 0)
 			m->n_pvs++;
 		else if (stops(&why, err))

@@ -252,7 +252,10 @@ static int add_array(const struct sv_member *members, struct part *parts, size_t
 	if (!v->dev)
 		return sv_group_problem(v, &why, err);
 	v->size = sv_dev_size(v->dev);
-	return 0;
+	if (a->there == a->super->disks || a->super->level == SV_MD_MULTIPATH)
+		return 0;
+	return sv_group_warn(
+		v, err, "degraded: %zu of its %u devices are here", a->there, a->super->disks);
 }
 
 /* A container of the firmware's (IMSM, DDF) has no superblock of md's own. */
@@ -266,6 +269,8 @@ static int find_parts(const struct sv_member *members, size_t n, struct part *pa
 		parts[*ret_n] = (struct part){.member = i};
 		if (sv_job_check(job, err) < 0)
 			return -1;
+		if (members[i].table)
+			continue;
 		if (sv_md_read_super(members[i].dev, &parts[*ret_n].super, &why) == 0) {
 			++*ret_n;
 		} else if (why.code == SV_NOMEM || why.code == SV_CANCELLED) {
