@@ -72,7 +72,7 @@ extern const struct sv_cmd *const sv_commands[];
 
 /* By its first word, and the second where the first is a group ("image"); second may be NULL.
  * NULL with SV_USAGE and what was probably meant. */
-const struct sv_cmd *sv_cmd_find(const char *first, const char *second, struct sv_err *err);
+const struct sv_cmd *sv_cmd_by_words(const char *first, const char *second, struct sv_err *err);
 /* Is there a command "GROUP …"? */
 bool sv_cmd_is_group(const char *group);
 

@@ -2,7 +2,7 @@
 /* sharevm cat VM:PATH...: the content of files. */
 #include "base/num.h"
 #include "cli/commands.h"
-#include "cli/machine.h"
+#include "cli/roots.h"
 #include "cli/vmpath.h"
 
 #include <string.h>
@@ -36,28 +36,38 @@ static int put_content(struct sv_cli *cli, const struct sv_place *at,
 	return 0;
 }
 
+static int cat_root(struct sv_cli *cli, const struct sv_root *root, const char *stream,
+	const char *vm, struct sv_err *err)
+{
+	struct sv_fs_stat st;
+
+	if (sv_fs_stat(root->at.fs, root->at.ino, &st, err))
+		return -1;
+	if (st.type == SV_FS_DIR && !stream) {
+		sv_fail(err, SV_USAGE, root->path, "is a folder");
+		return sv_hint(err, "to list it: sharevm ls '%s:%s'", vm, root->path);
+	}
+	if (put_content(cli, &root->at, &st, stream, err))
+		return sv_err_path(err, root->path);
+	return 0;
+}
+
 static int cat(struct sv_cli *cli, const char *text, void *user, struct sv_err *err)
 {
 	const struct args *a = user;
 	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
 	sv_autovmpath struct sv_vmpath p = {0};
-	sv_autoplace struct sv_place at = {0};
-	struct sv_fs_stat st;
+	sv_autoroots struct sv_roots roots = {0};
 
 	if (sv_vmpath_parse_place(cli->host, text, &p, err) ||
 		sv_machine_open_volumes(cli, p.vm, &a->vm.allow, &m, err))
 		return -1;
 	sv_machine_warn(cli, m);
-	if (sv_machine_find(m, p.inside, &at, err) || sv_fs_stat(at.fs, at.ino, &st, err))
+	if (sv_roots_find(m, p.inside, false, &roots, err))
 		return -1;
-	if (st.type == SV_FS_DIR && !a->stream) {
-		sv_fail(err, SV_USAGE, p.inside, "is a folder");
-		return sv_hint(err, "to list it: sharevm ls '%s'", text);
-	}
-	if (put_content(cli, &at, &st, a->stream, err)) {
-		sv_err_path(err, p.inside);
-		return -1;
-	}
+	for (size_t i = 0; i < roots.n; i++)
+		if (cat_root(cli, &roots.item[i], a->stream, p.vm, err))
+			return -1;
 	sv_machine_warn_after(cli, m);
 	return 0;
 }
@@ -72,6 +82,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 static const struct sv_example examples[] = {
 	{"sharevm cat Win10.vmx:C:/Windows/win.ini", "print a file"},
 	{"sharevm cat Win10.vmx:C:/pagefile.sys | strings", "or look into it"},
+	{"sharevm cat 'debian.qcow2:/etc/cron.d/*'", "all that fit"},
 	{"sharevm cat --stream Zone.Identifier Win10.vmx:C:/setup.exe", ""},
 	{0},
 };

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/copy.h"
+#include "cli/roots.h"
 #include "cli/vmpath.h"
 
 #include <string.h>
@@ -84,28 +85,66 @@ static char *own_name(const struct sv_machine *m, const char *inside, const stru
 	return v->letter ? sv_format("%c", v->letter) : strdup(sv_path_base(v->id));
 }
 
-static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
+/* The machine that was opened last: several places of one are usual. */
+struct source {
+	struct sv_machine *m;
+	char *vm;
+};
+
+static void source_free(struct source *s)
+{
+	sv_machine_close(s->m);
+	free(s->vm);
+}
+
+static int open_source(struct sv_copy *c, const struct args *a, const char *vm,
+	struct source *s, struct sv_err *err)
+{
+	if (s->vm && !strcmp(s->vm, vm))
+		return 0;
+	source_free(s);
+	*s = (struct source){0};
+	if (sv_machine_open_volumes(c->cli, vm, &a->vm.allow, &s->m, err))
+		return -1;
+	s->vm = strdup(vm);
+	if (!s->vm)
+		return sv_fail_nomem(err);
+	s->m->given = s->vm;
+	sv_machine_warn(c->cli, s->m);
+	return 0;
+}
+
+static int copy_root(struct sv_copy *c, const struct sv_machine *m, const struct sv_root *root,
 	const struct dest *d, struct sv_err *err)
 {
-	SV_CLEANUP(sv_machine_closep) struct sv_machine *m = NULL;
-	sv_autovmpath struct sv_vmpath p = {0};
-	sv_autoplace struct sv_place at = {0};
-	sv_autofree char *name = NULL;
+	sv_autofree char *name = d->name ? strdup(d->name) : own_name(m, root->path, &root->at);
 
-	if (sv_vmpath_parse_place(c->cli->host, text, &p, err) ||
-		sv_machine_open_volumes(c->cli, p.vm, &a->vm.allow, &m, err))
-		return -1;
-	sv_machine_warn(c->cli, m);
-	if ((a->archive ? sv_machine_find_link : sv_machine_find)(m, p.inside, &at, err))
-		return -1;
-	name = d->name ? strdup(d->name) : own_name(m, p.inside, &at);
 	if (!name)
 		return sv_fail_nomem(err);
-	if (!c->cli->global.dry_run && sv_copy_count(c, &at, err))
+	if (!c->cli->global.dry_run && sv_copy_count(c, &root->at, err))
 		return -1;
-	if (sv_copy_place(c, &at, name, err))
+	return sv_copy_place(c, &root->at, name, err);
+}
+
+static int copy_one(struct sv_copy *c, const struct args *a, const char *text,
+	const struct dest *d, struct source *s, struct sv_err *err)
+{
+	sv_autovmpath struct sv_vmpath p = {0};
+	sv_autoroots struct sv_roots roots = {0};
+
+	if (sv_vmpath_parse_place(c->cli->host, text, &p, err) ||
+		open_source(c, a, p.vm, s, err) ||
+		sv_roots_find(s->m, p.inside, a->archive, &roots, err))
 		return -1;
-	sv_machine_warn_after(c->cli, m);
+	if (roots.n > 1 && d->name) {
+		sv_fail(err, SV_NOTFOUND, d->name, "%zu files fit, and this is no folder",
+			roots.n);
+		return sv_hint(err, "make it first: mkdir '%s'", d->name);
+	}
+	for (size_t i = 0; i < roots.n; i++)
+		if (copy_root(c, s->m, &roots.item[i], d, err))
+			return -1;
+	sv_machine_warn_after(c->cli, s->m);
 	return 0;
 }
 
@@ -169,6 +208,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 	const struct sv_words *w = &a->vm.common.operands;
 	SV_CLEANUP(dest_free) struct dest d = {0};
 	SV_CLEANUP(sv_sink_closep) struct sv_sink *sink = NULL;
+	SV_CLEANUP(source_free) struct source source = {0};
 	struct sv_copy c = {.cli = cli};
 
 	if (find_dest(cli, w->item[w->n - 1], w->n - 1, &d, err))
@@ -177,7 +217,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 	if (!sink)
 		return -1;
 	for (size_t i = 0; i + 1 < w->n; i++)
-		if (copy_one(&c, a, w->item[i], &d, err))
+		if (copy_one(&c, a, w->item[i], &d, &source, err))
 			return -1;
 	if (sink->ops->end(sink, err))
 		return -1;
@@ -190,7 +230,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 
 static const struct sv_example examples[] = {
 	{"sharevm cp Win10.vmx:C:/Users/me/Desktop .", "a folder and all in it"},
-	{"sharevm cp Win10.vmx:C:/a.txt Win10.vmx:D:/b.txt out", "several files"},
+	{"sharevm cp 'a.vmx:C:/Users/*/*.txt' a.vmx:D:/b out", "several files"},
 	{"sharevm cp Win10.vmx:C:/Users - | tar t", "as a tar stream"},
 	{"sudo sharevm cp -a debian.vmdk:/home out", "with owners and all else"},
 	{0},

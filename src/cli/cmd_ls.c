@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/listing.h"
+#include "cli/roots.h"
 #include "cli/show.h"
 #include "cli/vmpath.h"
 
@@ -18,7 +19,7 @@ struct ls {
 	struct sv_cli *cli;
 	const struct args *args;
 	struct sv_json json;
-	char *prefix; /* the place as it was asked for, without a '/' at its end */
+	const char *prefix; /* the place as it was asked for, without a '/' at its end */
 	size_t unreadable;
 	bool begun; /* the document */
 };
@@ -183,7 +184,7 @@ static int put_problem(
 
 static void begin_document(struct ls *ls)
 {
-	if (!ls->cli->global.json)
+	if (!ls->cli->global.json || ls->begun)
 		return;
 	ls->begun = true;
 	sv_doc_begin(ls->cli, &ls->json, "ls");
@@ -277,20 +278,49 @@ static int list_volumes(struct ls *ls, const struct sv_machine *m, struct sv_err
 	return 0;
 }
 
+/* One of several places that a pattern names: a file by its path, a folder with a heading. */
+static int list_one_of(struct ls *ls, const struct sv_root *root, struct sv_err *err)
+{
+	struct sv_out *o = &ls->cli->out;
+	struct sv_tree_item item = {
+		.path = root->path, .name = sv_path_base(root->path), .fs = root->at.fs};
+
+	if (sv_fs_stat(root->at.fs, root->at.ino, &item.st, err))
+		return -1;
+	if (item.st.type != SV_FS_DIR) {
+		put_item(ls, &item);
+		return 0;
+	}
+	if (!ls->cli->global.json) {
+		sv_out_nl(o);
+		sv_out_in(o, SV_STYLE_NAME, "%s", root->path);
+		sv_out_line(o, ":");
+	}
+	return list_place(ls, &root->at, err);
+}
+
+static int list_roots(struct ls *ls, const struct sv_roots *roots, struct sv_err *err)
+{
+	for (size_t i = 0; i < roots->n; i++) {
+		ls->prefix = roots->item[i].path;
+		if (roots->n == 1)
+			return list_place(ls, &roots->item[i].at, err);
+		begin_document(ls);
+		if (list_one_of(ls, &roots->item[i], err))
+			return -1;
+	}
+	return 0;
+}
+
 static int list_inside(
 	struct ls *ls, struct sv_machine *m, const char *inside, struct sv_err *err)
 {
-	sv_autoplace struct sv_place at = {0};
+	sv_autoroots struct sv_roots roots = {0};
 	int rc;
 
-	if (sv_machine_find(m, inside, &at, err))
+	if (sv_roots_find(m, inside, false, &roots, err))
 		return -1;
-	ls->prefix = strdup(inside);
-	if (!ls->prefix)
-		return sv_fail_nomem(err);
-	for (size_t n = strlen(inside); n > 0 && strchr("/\\", inside[n - 1]); n--)
-		ls->prefix[n - 1] = 0;
-	rc = list_place(ls, &at, err);
+	rc = list_roots(ls, &roots, err);
 	if (ls->begun) /* also after an error: what was printed is a whole document */
 		end_document(ls);
 	return rc;
@@ -310,7 +340,6 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 	sv_machine_warn(cli, m);
 	rc = p.inside && *p.inside ? list_inside(&ls, m, p.inside, err)
 				   : list_volumes(&ls, m, err);
-	free(ls.prefix);
 	if (rc)
 		return -1;
 	sv_machine_warn_after(cli, m);
@@ -321,7 +350,8 @@ static const struct sv_example examples[] = {
 	{"sharevm ls Win10.vmx", "its drives"},
 	{"sharevm ls Win10.vmx:C:/Users", "a folder"},
 	{"sharevm ls -l 'Win10.vmx:C:\\Users'", "with sizes, times, permissions, streams"},
-	{"sharevm ls -R Win10.vmx:@disk0p1:/", "everything on a volume without a letter"},
+	{"sharevm ls -R Win10.vmx:@disk0p1:/", "everything, of a volume without a letter"},
+	{"sharevm ls -l 'a.qcow2:/etc/*.conf'", "what fits a pattern"},
 	{0},
 };
 

@@ -13,7 +13,9 @@ const struct sv_cmd *const sv_commands[] = {
 	&sv_cmd_ls,
 	&sv_cmd_cat,
 	&sv_cmd_cp,
+	&sv_cmd_find,
 	&sv_cmd_stat,
+	&sv_cmd_df,
 	&sv_cmd_apps,
 	&sv_cmd_reg,
 	&sv_cmd_extend,
@@ -61,7 +63,7 @@ bool sv_cmd_is_group(const char *group)
 	return false;
 }
 
-const struct sv_cmd *sv_cmd_find(const char *first, const char *second, struct sv_err *err)
+const struct sv_cmd *sv_cmd_by_words(const char *first, const char *second, struct sv_err *err)
 {
 	const struct sv_cmd *cmd;
 	sv_autofree char *two = NULL;

@@ -8,7 +8,9 @@
 extern const struct sv_cmd sv_cmd_apps;
 extern const struct sv_cmd sv_cmd_cat;
 extern const struct sv_cmd sv_cmd_cp;
+extern const struct sv_cmd sv_cmd_df;
 extern const struct sv_cmd sv_cmd_extend;
+extern const struct sv_cmd sv_cmd_find;
 extern const struct sv_cmd sv_cmd_flatten;
 extern const struct sv_cmd sv_cmd_help;
 extern const struct sv_cmd sv_cmd_image_check;

@@ -136,18 +136,65 @@ static void put_group(
 	put_line(o, group, width, text.data ? text.data : "");
 }
 
-static void put_all_commands(struct sv_out *o)
+/* Commands that share a line of the overview, which has to fit a screen. */
+static const char *const together[][2] = {
+	{"ls, cat, cp, stat", "list, print and copy files; all about one of them"},
+	{"apps, reg", "software that is installed; the registry of a Windows"},
+	{"verify, rollback", "is an extended machine sound; undo the extension"},
+};
+
+/* Does the list "ls, cat, cp" have the word? *ret_first: as its first. */
+static bool lists(const char *list, const char *word, bool *ret_first)
 {
-	sv_autofree char *last = NULL;
+	size_t n = strlen(word);
+
+	for (const char *p = list; *p; p += strspn(p, ", ")) {
+		size_t len = strcspn(p, ",");
+
+		if (len == n && !strncmp(p, word, n)) {
+			*ret_first = p == list;
+			return true;
+		}
+		p += len;
+	}
+	return false;
+}
+
+static void put_single(struct sv_out *o, const struct sv_cmd *cmd, size_t width)
+{
+	for (size_t i = 0; i < SV_ARRAY_LEN(together); i++) {
+		bool first;
+
+		if (!lists(together[i][0], cmd->name, &first))
+			continue;
+		if (first)
+			put_line(o, together[i][0], width, together[i][1]);
+		return;
+	}
+	put_line(o, cmd->name, width, cmd->summary);
+}
+
+static size_t width_of_all(void)
+{
 	size_t width = 0;
 
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++)
 		width = SV_MAX(width, (*c)->hidden ? 0 : strcspn((*c)->name, " "));
+	for (size_t i = 0; i < SV_ARRAY_LEN(together); i++)
+		width = SV_MAX(width, strlen(together[i][0]));
+	return width;
+}
+
+static void put_all_commands(struct sv_out *o)
+{
+	sv_autofree char *last = NULL;
+	size_t width = width_of_all();
+
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
 		char *group = group_of(*c);
 
 		if (!group && !(*c)->hidden)
-			put_line(o, (*c)->name, width, (*c)->summary);
+			put_single(o, *c, width);
 		else if (group && (!last || strcmp(group, last) != 0))
 			put_group(o, c, group, width);
 		free(last);
@@ -201,7 +248,7 @@ static int run_help(struct sv_cli *cli, const void *args, struct sv_err *err)
 		sv_help_group(&cli->out, words->item[0]);
 		return SV_EXIT_OK;
 	}
-	cmd = sv_cmd_find(words->item[0], words->n > 1 ? words->item[1] : NULL, err);
+	cmd = sv_cmd_by_words(words->item[0], words->n > 1 ? words->item[1] : NULL, err);
 	if (!cmd)
 		return -1;
 	sv_help_command(&cli->out, cmd);

@@ -166,7 +166,7 @@ static int run_all(struct sv_cli *cli, char *const *argv, size_t argc, struct sv
 	}
 	if (!first || (sv_cmd_is_group(first) && !second && cli->global.help))
 		return help_without_command(cli, first);
-	cmd = sv_cmd_find(first, second, err);
+	cmd = sv_cmd_by_words(first, second, err);
 	return cmd ? run_command(cli, cmd, argv + at, argc - at, err) : -1;
 }
 
