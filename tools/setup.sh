@@ -26,14 +26,14 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc libc6-dev make meson ninja-build pkgconf python3
-		echo libssl-dev libexpat1-dev zlib1g-dev libdeflate-dev libzstd-dev liblzo2-dev
+		echo libssl-dev libexpat1-dev zlib1g-dev libdeflate-dev libzstd-dev liblzma-dev liblzo2-dev
 		echo libjansson-dev libsqlite3-dev ntfs-3g-dev
 		;;
 	test)
 		packages_of build
 		echo libcmocka-dev qemu-utils ntfs-3g sleuthkit fdisk gdisk mount
 		echo open-vm-tools # VMware's own lock code, in a library; its service does not start
-		echo libfsntfs-utils libvhdi-utils libhivex-bin libwin-hivex-perl jq openssl xz-utils shellcheck
+		echo libfsntfs-utils libvhdi-utils libhivex-bin libwin-hivex-perl jq openssl gzip xz-utils zstd shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs attr acl cryptsetup-bin xorriso
 		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm ldmtool strace
 		echo rpm db5.3-util pacman-package-manager # package databases, and judges of them

@@ -186,6 +186,7 @@ struct sv_image_driver {
 		struct sv_err *err);
 };
 
+extern const struct sv_image_driver sv_gzip_driver;
 extern const struct sv_image_driver sv_parallels_driver;
 extern const struct sv_image_driver sv_qcow2_driver;
 extern const struct sv_image_driver sv_raw_driver;
@@ -194,6 +195,8 @@ extern const struct sv_image_driver sv_vdi_driver;
 extern const struct sv_image_driver sv_vhd_driver;
 extern const struct sv_image_driver sv_vhdx_driver;
 extern const struct sv_image_driver sv_vmdk_driver;
+extern const struct sv_image_driver sv_xz_driver;
+extern const struct sv_image_driver sv_zstd_driver;
 
 /* ---- the frame, for drivers ---- */
 
@@ -234,5 +237,8 @@ struct sv_foreign {
 };
 /* Is it one of them? */
 bool sv_probe_foreign(const struct sv_probe *p, struct sv_foreign *ret);
+/* What a person calls it ("a vmdk image", "a QED image"); false: perhaps a raw disk. */
+#define SV_PROBE_NAME 64
+bool sv_probe_name(const struct sv_probe *p, char ret[SV_PROBE_NAME]);
 
 #endif

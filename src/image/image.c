@@ -9,11 +9,13 @@
 #include "base/num.h"
 #include "base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct sv_image_driver *const drivers[] = {
 	&sv_vmdk_driver, &sv_qcow2_driver, &sv_vhd_driver, &sv_vhdx_driver, &sv_vdi_driver,
-	&sv_parallels_driver, &sv_split_driver, &sv_raw_driver, /* what no other claims */
+	&sv_parallels_driver, &sv_gzip_driver, &sv_xz_driver, &sv_zstd_driver, &sv_split_driver,
+	&sv_raw_driver, /* what no other claims */
 };
 
 /* What a disk is opened by that is a folder: Parallels' .hdd. */
@@ -147,6 +149,29 @@ static int choose_raw(struct sv_host *host, const char *path,
 	return check_raw_name(path, err);
 }
 
+static const struct sv_image_driver *driver_by_marks(const struct sv_probe *p)
+{
+	for (size_t i = 0; i < SV_ARRAY_LEN(drivers); i++) {
+		if (drivers[i]->probe(p))
+			return drivers[i];
+	}
+	return NULL;
+}
+
+bool sv_probe_name(const struct sv_probe *p, char ret[SV_PROBE_NAME])
+{
+	const struct sv_image_driver *d = driver_by_marks(p);
+	struct sv_foreign foreign;
+
+	if (d)
+		snprintf(ret, SV_PROBE_NAME, "a %s image", d->name);
+	else if (sv_probe_foreign(p, &foreign))
+		snprintf(ret, SV_PROBE_NAME, "%s", foreign.name);
+	else
+		return false;
+	return true;
+}
+
 static int probe(struct sv_host *host, struct sv_dev *file, const char *path,
 	const struct sv_image_driver **ret, struct sv_err *err)
 {
@@ -157,12 +182,9 @@ static int probe(struct sv_host *host, struct sv_dev *file, const char *path,
 		return sv_fail_nomem(err);
 	if (sv_probe_read(file, buf, err) < 0)
 		return -1;
-	for (size_t i = 0; i < SV_ARRAY_LEN(drivers); i++) {
-		if (drivers[i]->probe(&buf->probe)) {
-			*ret = drivers[i];
-			return 0;
-		}
-	}
+	*ret = driver_by_marks(&buf->probe);
+	if (*ret)
+		return 0;
 	if (!sv_probe_foreign(&buf->probe, &foreign))
 		return choose_raw(host, path, ret, err);
 	sv_fail(err, SV_UNSUPPORTED, path, "it is %s, which sharevm does not read",

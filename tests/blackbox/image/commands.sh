@@ -73,6 +73,20 @@ qemu-img create -q -f qed disk.qed 1M
 run 5 image info disk.qed
 has err "qemu-img convert -f qed"
 
+# ---- packed raw disks, read where they are
+for packer in gzip xz 'zstd -q'; do
+	$packer -c <new.img >new.img.packed
+	run 0 image info new.img.packed
+	has out "${packer% *} raw"
+	run 0 image convert new.img.packed "from-$packer.qcow2"
+	check "qemu-img sees the same disk, unpacked" judge_same_guest disk.vmdk "from-$packer.qcow2"
+	run 0 image check new.img.packed
+	truncate -s -100 new.img.packed
+	run 8 image check new.img.packed
+done
+run 1 image info new.img.packed
+has err "cut off"
+
 # ---- compare
 run 0 image compare disk.vmdk monday.vmdk
 has out equal
