@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A file's data for callers: reads, named streams, extents. Where Windows keeps the data of a
- * file elsewhere and leaves zeros in their place, reading is refused by name.
+ * file elsewhere and leaves zeros in their place, they are read from there (wof.h) or reading
+ * is refused by name.
  */
 #include "fs/ntfs/ntfs.h"
 
 #include "base/num.h"
+#include "fs/ntfs/wof.h"
 
 #include <string.h>
 
@@ -13,6 +15,8 @@ static void forget_last(struct sv_ntfs *v)
 {
 	v->last_valid = false;
 	sv_ntfs_stream_close(&v->last);
+	sv_wof_close(v->last_wof);
+	v->last_wof = NULL;
 	free(v->last_name);
 	v->last_name = NULL;
 }
@@ -23,9 +27,10 @@ static int refuse(struct sv_ntfs *v, const char *what, const char *hint, struct 
 	return sv_hint(err, "%s", hint);
 }
 
-/* The unnamed stream of these is a hole as large as the file. */
-static int check_reparse(
-	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
+/* The unnamed stream of these is a hole as large as the file. *ret_wof: what is in it can be
+ * read all the same. */
+static int check_reparse(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino,
+	bool *ret_wof, struct sv_err *err)
 {
 	SV_CLEANUP(sv_ntfs_object_free) struct sv_ntfs_object o = {0};
 	struct sv_ntfs_raw_attr a;
@@ -39,9 +44,7 @@ static int check_reparse(
 		return 0;
 	if (sv_ntfs_describe(v, base, ino, NULL, &o, err) < 0)
 		return -1;
-	if (o.st.reparse_tag == NTFS_TAG_WOF)
-		return refuse(v, "the data are packed by Windows (CompactOS, WOF)",
-			"unpack it in the guest with: compact /u /exe FILE", err);
+	*ret_wof = o.st.reparse_tag == NTFS_TAG_WOF;
 	if (o.st.reparse_tag == NTFS_TAG_DEDUP)
 		return refuse(v, "the data lie in Windows' deduplication store",
 			"restore it in the guest with: Expand-DedupFile FILE", err);
@@ -61,14 +64,15 @@ static int open_unnamed(
 	struct sv_ntfs *v, const struct sv_ntfs_record *base, uint64_t ino, struct sv_err *err)
 {
 	struct sv_err why = SV_ERR_INIT;
+	bool wof = false;
 
 	if (base->is_dir)
 		return sv_fail(err, SV_USAGE, sv_dev_name(v->dev),
 			"record %llu of $MFT is a folder", (unsigned long long)ino);
-	if (check_reparse(v, base, ino, err) < 0)
+	if (check_reparse(v, base, ino, &wof, err) < 0)
 		return -1;
 	if (sv_ntfs_stream_open(v, base, ino, NTFS_ATTR_DATA, NULL, 0, &v->last, &why) == 0)
-		return 0;
+		return wof ? sv_wof_open(v, base, ino, v->last.size, &v->last_wof, err) : 0;
 	if (why.code != SV_NOTFOUND) {
 		sv_err_copy(err, &why);
 		return -1;
@@ -147,6 +151,8 @@ int sv_ntfs_read(struct sv_fs *fs, uint64_t ino, const char *stream, void *buf, 
 
 	if (open_data(v, ino, stream && stream[0] ? stream : NULL, err) < 0)
 		return -1;
+	if (v->last_wof)
+		return sv_wof_read(v, v->last_wof, buf, n, off, ret_got, err);
 	return sv_ntfs_stream_read(v, &v->last, buf, n, off, ret_got, err);
 }
 

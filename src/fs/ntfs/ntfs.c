@@ -3,6 +3,7 @@
 #include "fs/ntfs/ntfs.h"
 
 #include "base/num.h"
+#include "fs/ntfs/wof.h"
 
 #include <string.h>
 
@@ -14,6 +15,7 @@ static void ntfs_close(struct sv_fs *fs)
 
 	sv_ntfs_stream_close(&v->mft);
 	sv_ntfs_stream_close(&v->last);
+	sv_wof_close(v->last_wof);
 	free(v->last_name);
 	free(v->upcase);
 	sv_dev_close(v->dev);

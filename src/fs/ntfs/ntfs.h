@@ -139,7 +139,8 @@ struct sv_ntfs {
 	/* the stream that was read last, kept open for reads that go on where one ended */
 	struct sv_ntfs_stream last;
 	uint64_t last_ino;
-	char *last_name; /* NULL: the unnamed one */
+	char *last_name;         /* NULL: the unnamed one */
+	struct sv_wof *last_wof; /* where its data are packed by Windows: wof.h */
 	bool last_valid;
 };
 

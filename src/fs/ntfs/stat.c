@@ -16,6 +16,7 @@ struct gather {
 	bool ask_reparse; /* the reparse point is not resident: its tag must be read */
 	bool ask_data;    /* the data are not resident and may be Interix's */
 	bool interix_link, interix_other;
+	uint64_t named; /* clusters that named streams take, in bytes */
 };
 
 static struct sv_fs_time time_of(sv_le64 disk)
@@ -91,8 +92,12 @@ static void take_data(
 {
 	struct sv_fs_stat *st = &g->o->st;
 
-	if (a->name_length || a->lowest_vcn)
+	if (a->lowest_vcn)
 		return;
+	if (a->name_length) {
+		g->named += a->mapped ? a->packed : 0;
+		return;
+	}
 	st->size = a->mapped ? a->size : a->value_length;
 	st->sparse = a->flags & NTFS_ATTR_SPARSE;
 	st->compressed = a->flags & NTFS_ATTR_COMPRESSED;
@@ -206,6 +211,11 @@ int sv_ntfs_describe(struct sv_ntfs *v, const struct sv_ntfs_record *base, uint6
 		if (peek(v, base, number, NTFS_ATTR_DATA, first, &n, err) < 0)
 			return -1;
 		take_interix(first, n, &g);
+	}
+	if (o->st.reparse_tag == NTFS_TAG_WOF) { /* the data lie in a named stream */
+		o->st.compressed = true;
+		o->st.sparse = false;
+		o->st.allocated += g.named;
 	}
 	settle_type(&g);
 	return 0;

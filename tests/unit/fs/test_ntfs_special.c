@@ -378,14 +378,14 @@ static void refuses_data_that_are_elsewhere(void **state)
 	mount_ntfs(&f, "rw");
 	in_mount(&f, "truncate -s 100000 cloud; truncate -s 9000 wof dedup; echo x >local\n");
 	set_reparse(&f, "cloud", 0x9000601a, "0123456789abcdef", 16);
-	set_reparse(&f, "wof", 0x80000017, "\1\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0", 16);
+	set_reparse(&f, "wof", 0x80000017, "\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0", 16);
 	set_reparse(&f, "dedup", 0x80000013, "0123456789abcdef", 16);
 	set_reparse(&f, "local", 0x9000601a, "0123456789abcdef", 16);
 	assert_int_equal(
 		run("\"$SHAREVM_SOURCE_ROOT/tools/unmount-ntfs.sh\" '%s/mnt'", f.dir), 0);
 	fs = open_fs(&f);
 	cannot_be_read(fs, "/cloud", "cloud");
-	cannot_be_read(fs, "/wof", "CompactOS");
+	cannot_be_read(fs, "/wof", "WIMBoot");
 	cannot_be_read(fs, "/dedup", "deduplication");
 	assert_int_equal(stat_of(fs, "/local").type, SV_FS_FILE);
 	{
