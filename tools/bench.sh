@@ -73,7 +73,7 @@ copy_floor() {
 }
 
 show_fresh() { :; }
-show_ours() { "$sharevm" show "$vmx"; }
+show_ours() { "$sharevm" show "$vmx" --json; }
 
 # ---- how it is measured ----------------------------------------------------------------------
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
