@@ -5,6 +5,8 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 export BUILD
+# sfdisk, mkntfs and losetup are not on the path of every user
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: all test demo bench fuzz soak sanitize install clean help
 

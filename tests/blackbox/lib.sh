@@ -134,7 +134,18 @@ fuse_view() {
 			'{driver: "raw", "node-name": "c", "read-only": true, offset: $o, size: $s,
 			  file: {driver: $d, file: {driver: "file", filename: $f}}}')" \
 		--export "type=fuse,id=view,node-name=c,mountpoint=$2/c.raw,writable=off" || return 1
-	on_exit "kill $(cat "$2/pid") 2>/dev/null; sleep 0.2"
+	on_exit "stop_view $(cat "$2/pid") '$2/c.raw'"
+}
+
+# stop_view PID FILE: ends it, and waits until the view is gone
+stop_view() {
+	kill "$1" 2>/dev/null
+	tries=0
+	while kill -0 "$1" 2>/dev/null || mountpoint -q "$2"; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || { echo "the view $2 does not go away" >&2; return 1; }
+		sleep 0.05
+	done
 }
 
 # window RAW OUT START SIZE: a volume of a raw disk

@@ -14,6 +14,8 @@
 
 static const struct sv_extract_meta some_meta = {
 	.mtime_sec = 1234567890, .mtime_nsec = 123456700, .has_mode = true, .mode = 04640};
+static const struct sv_extract_meta folder_meta = {
+	.mtime_sec = 1234567890, .mtime_nsec = 123456700, .has_mode = true, .mode = 0750};
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -69,8 +71,8 @@ static void writes_a_tree_with_times_and_modes(void **state)
 	assert_ok(sv_extract_enter(x, "a", &err));
 	assert_ok(sv_extract_enter(x, "b", &err));
 	assert_ok(put(x, "file", false, &err));
-	assert_ok(sv_extract_leave(x, &some_meta, &err));
-	assert_ok(sv_extract_leave(x, &some_meta, &err));
+	assert_ok(sv_extract_leave(x, &folder_meta, &err));
+	assert_ok(sv_extract_leave(x, &folder_meta, &err));
 	sv_extract_close(x);
 	assert_int_equal(stat("in/a/b/file", &st), 0);
 	assert_int_equal(st.st_size, 5);
@@ -267,7 +269,7 @@ static void gives_a_file_a_second_name(void **state)
 	(void)state;
 	assert_ok(sv_extract_enter(x, "a", &err));
 	assert_ok(put(x, "file", false, &err));
-	assert_ok(sv_extract_leave(x, &some_meta, &err));
+	assert_ok(sv_extract_leave(x, &folder_meta, &err));
 	assert_ok(sv_extract_enter(x, "b", &err));
 	assert_ok(sv_extract_again(x, "other", "a/file", false, &err));
 	assert_fails(
