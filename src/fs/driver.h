@@ -12,6 +12,9 @@
 struct sv_fs_driver {
 	const char *types[4]; /* as sv_fs_probe() names them; NULL ends the list */
 	int (*open)(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err);
+	/* NULL: it lies on one device. ret_used is all false. */
+	int (*open_parts)(struct sv_dev *const *parts, size_t n, bool *ret_used,
+		struct sv_fs **ret, struct sv_err *err);
 	void (*close)(struct sv_fs *fs);
 	int (*info)(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *err);
 	/* NULL: info() tells */
@@ -31,6 +34,8 @@ struct sv_fs_driver {
 	/* NULL: there are none */
 	int (*xattrs)(struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user,
 		struct sv_err *err);
+	/* NULL: there are none */
+	char *(*subvolume)(struct sv_fs *fs, uint64_t id, struct sv_err *err);
 	char *(*readlink)(struct sv_fs *fs, uint64_t ino, struct sv_err *err);
 	int (*extents)(struct sv_fs *fs, uint64_t ino, sv_fs_extent_fn fn, void *user,
 		struct sv_err *err);

@@ -47,15 +47,29 @@ static int refuse(struct sv_dev *volume, const char *type, struct sv_err *err)
 		"%s was recognised, but sharevm cannot read it", type);
 }
 
-int sv_fs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err)
+int sv_fs_open_parts(struct sv_dev *const *parts, size_t n, bool *ret_used, struct sv_fs **ret,
+	struct sv_err *err)
 {
 	const struct sv_fs_driver *driver;
 	const char *type;
 
-	if (sv_fs_probe(volume, &type, err) < 0)
+	for (size_t i = 0; i < n; i++)
+		ret_used[i] = false;
+	if (sv_fs_probe(parts[0], &type, err) < 0)
 		return -1;
 	driver = find_driver(type);
-	return driver ? driver->open(volume, ret, err) : refuse(volume, type, err);
+	if (!driver)
+		return refuse(parts[0], type, err);
+	if (driver->open_parts)
+		return driver->open_parts(parts, n, ret_used, ret, err);
+	return driver->open(parts[0], ret, err);
+}
+
+int sv_fs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err)
+{
+	bool used;
+
+	return sv_fs_open_parts(&volume, 1, &used, ret, err);
 }
 
 void sv_fs_close(struct sv_fs *fs)
@@ -161,6 +175,21 @@ int sv_fs_xattrs(
 	struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user, struct sv_err *err)
 {
 	return fs->driver->xattrs ? fs->driver->xattrs(fs, ino, fn, user, err) : 0;
+}
+
+char *sv_fs_subvolume(struct sv_fs *fs, uint64_t id, struct sv_err *err)
+{
+	char *root;
+
+	if (fs->driver->subvolume)
+		return fs->driver->subvolume(fs, id, err);
+	root = id ? NULL : strdup("");
+	if (id)
+		sv_fail(err, SV_NOTFOUND, sv_dev_name(fs->volume),
+			"this file system has no subvolumes");
+	else if (!root)
+		sv_fail_nomem(err);
+	return root;
 }
 
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err)

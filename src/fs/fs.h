@@ -65,6 +65,13 @@ int sv_fs_probe(struct sv_dev *volume, const char **ret_type, struct sv_err *err
 
 /* SV_UNSUPPORTED for a type that is only recognised, named in the message. */
 int sv_fs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err);
+/*
+ * The same of one that may lie on several devices (btrfs): parts[0] is the volume, of the
+ * others those are taken that belong to it, which ret_used tells. Devices that are missing are
+ * named in the info; what lies there is read from copies as far as there are any.
+ */
+int sv_fs_open_parts(struct sv_dev *const *parts, size_t n, bool *ret_used, struct sv_fs **ret,
+	struct sv_err *err);
 void sv_fs_close(struct sv_fs *fs);
 SV_DEFINE_CLEANUP(struct sv_fs, sv_fs_close)
 
@@ -113,6 +120,11 @@ int sv_fs_streams(
 typedef int (*sv_fs_xattr_fn)(void *user, const char *name, const void *value, size_t n);
 int sv_fs_xattrs(
 	struct sv_fs *fs, uint64_t ino, sv_fs_xattr_fn fn, void *user, struct sv_err *err);
+
+/* Subvolumes (btrfs) are folders. The path from the root of the one with this id; 0: of the one
+ * that a guest mounts where it names none, which is "", the root, in all other file systems.
+ * SV_NOTFOUND. Caller frees. */
+char *sv_fs_subvolume(struct sv_fs *fs, uint64_t id, struct sv_err *err);
 
 /* The target of a symlink or junction as the guest wrote it, with '/' . Caller frees. */
 char *sv_fs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err);

@@ -133,6 +133,18 @@ static int add_disk(struct sv_guest *g, struct sv_dev *dev, struct sv_err *err)
 
 /* ---- what the volumes hold ---- */
 
+/* What it holds; a failure is the volume's problem. */
+static int probe(struct sv_guest_volume *v, struct sv_err *err)
+{
+	struct sv_err why = SV_ERR_INIT;
+
+	/* where there is a problem already its group could not put it together */
+	if (v->problem[0] || sv_fs_probe(v->dev, &v->type, &why) == 0)
+		return 0;
+	v->problem_code = why.code;
+	return sv_guest_set_text(&v->problem, why.message, err);
+}
+
 /* Opens the file system and asks it for its figures; a failure is the volume's problem. */
 static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 {
@@ -140,10 +152,9 @@ static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 	struct sv_err why = SV_ERR_INIT;
 	struct sv_fs *fs = NULL;
 
-	if (v->problem[0]) /* its group could not put it together */
+	if (v->problem[0])
 		return 0;
-	if (sv_fs_probe(v->dev, &v->type, &why) < 0 || sv_fs_open(v->dev, &fs, &why) < 0 ||
-		sv_fs_info(fs, &v->info, &why) < 0) {
+	if (sv_guest_open_fs(g, i, &fs, &why) < 0 || sv_fs_info(fs, &v->info, &why) < 0) {
 		sv_fs_close(fs);
 		v->problem_code = why.code;
 		return sv_guest_set_text(&v->problem, why.message, err);
@@ -163,6 +174,10 @@ static int look_into_new(
 	impl_of(g)->fs = fs;
 	for (; impl_of(g)->n_fs < g->n_volumes; impl_of(g)->n_fs++)
 		fs[impl_of(g)->n_fs] = NULL;
+	for (size_t i = from; i < g->n_volumes; i++) {
+		if (probe(&g->volumes[i], err) < 0)
+			return -1;
+	}
 	for (size_t i = from; i < g->n_volumes; i++) {
 		sv_job_progress(job, "looking at the volumes", i, g->n_volumes);
 		if (sv_job_check(job, err) < 0 || look_into(g, i, err) < 0)

@@ -33,6 +33,10 @@ void sv_guest_volume_free(struct sv_guest_volume *v); /* frees the content */
 int sv_guest_add_groups(struct sv_guest *g, size_t from, unsigned round, struct sv_job *job,
 	struct sv_err *err);
 
+/* parts.c: opens what volume i holds, together with the volumes behind it that are further
+ * devices of it; their problem tells so. Their types are known. */
+int sv_guest_open_fs(struct sv_guest *g, size_t i, struct sv_fs **ret, struct sv_err *err);
+
 /* The first one is g->os, whose volume is the system volume. `family` is copied. */
 int sv_guest_new_system(struct sv_guest *g, size_t volume, const char *family,
 	const char *folder, struct sv_guest_os **ret, struct sv_err *err);

@@ -302,7 +302,8 @@ static int take_kernels(const struct linux_root *l, struct sv_err *err)
 
 /* ---- the system ---- */
 
-/* Where in a volume a system's root may be: btrfs keeps it in a subvolume. */
+/* Where in a volume a system's root may be, if it is not what is mounted where no folder is
+ * named: btrfs keeps it in a subvolume. */
 static const char *const folders[] = {
 	"", "/@", "/root", "/@rootfs", "/@/.snapshots/1/snapshot"};
 
@@ -315,16 +316,25 @@ static bool is_root(const struct linux_root *l)
 		       is_type(l, "/etc/fstab", SV_FS_FILE));
 }
 
-/* Finds the root in l->volume; NULL where it is none. */
-static const char *find_root(struct linux_root *l)
+static bool try_root(struct linux_root *l, struct sv_fs *fs, const char *folder)
 {
+	return sv_fs_lookup(fs, folder, &l->root, NULL) == 0 && is_root(l);
+}
+
+/* Finds the root in l->volume; NULL where it is none. Caller frees. */
+static char *find_root(struct linux_root *l)
+{
+	sv_autofree char *mounted = NULL;
 	struct sv_fs *fs;
 
 	if (sv_guest_fs(l->g, l->volume, &fs, NULL) < 0)
 		return NULL;
+	mounted = sv_fs_subvolume(fs, 0, NULL);
+	if (mounted && try_root(l, fs, mounted))
+		return SV_STEAL(mounted);
 	for (size_t i = 0; i < SV_ARRAY_LEN(folders); i++) {
-		if (sv_fs_lookup(fs, folders[i], &l->root, NULL) == 0 && is_root(l))
-			return folders[i];
+		if (try_root(l, fs, folders[i]))
+			return strdup(folders[i]);
 	}
 	return NULL;
 }
@@ -357,7 +367,7 @@ int sv_linux_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
 {
 	for (size_t i = 0; i < g->n_volumes; i++) {
 		struct linux_root l = {.g = g, .volume = i};
-		const char *folder;
+		sv_autofree char *folder = NULL;
 
 		if (sv_job_check(job, err) < 0)
 			return -1;

@@ -213,16 +213,19 @@ static int append(
 	return sv_guest_set_text(&g->volumes[m.volume].mount, path, err);
 }
 
-/* A subvolume of btrfs: it looks like a folder of the volume. */
+/* A subvolume of btrfs, by its path or its number: it looks like a folder of the volume. */
 static int find_root(struct sv_guest *g, size_t volume, const struct sv_fstab_entry *e,
 	uint64_t *ret, struct sv_err *err)
 {
-	sv_autofree char *subvolume = sv_fstab_option(e, "subvol");
+	sv_autofree char *folder = sv_fstab_option(e, "subvol");
+	sv_autofree char *number = sv_fstab_option(e, "subvolid");
 	struct sv_fs *fs;
 
 	if (sv_guest_fs(g, volume, &fs, err) < 0)
 		return -1;
-	return subvolume ? sv_fs_lookup(fs, subvolume, ret, err) : sv_fs_root(fs, ret, err);
+	if (!folder)
+		folder = sv_fs_subvolume(fs, number ? strtoull(number, NULL, 0) : 0, err);
+	return folder ? sv_fs_lookup(fs, folder, ret, err) : -1;
 }
 
 /* Only a lack of memory stops it. */

@@ -145,8 +145,8 @@ static int read_trees(struct sv_btrfs *v, struct sv_err *err)
 	return 0;
 }
 
-static int open_parts(struct sv_dev *const *parts, size_t n, bool *used, struct sv_fs **ret,
-	struct sv_err *err)
+static int btrfs_open_parts(struct sv_dev *const *parts, size_t n, bool *used,
+	struct sv_fs **ret, struct sv_err *err)
 {
 	struct sv_btrfs *v = calloc(1, sizeof *v);
 
@@ -166,9 +166,9 @@ static int open_parts(struct sv_dev *const *parts, size_t n, bool *used, struct 
 
 static int btrfs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err)
 {
-	bool used;
+	bool used = false;
 
-	return open_parts(&volume, 1, &used, ret, err);
+	return btrfs_open_parts(&volume, 1, &used, ret, err);
 }
 
 /* ---- what it is ---- */
@@ -249,6 +249,7 @@ static int btrfs_info(struct sv_fs *fs, struct sv_fs_info *ret, struct sv_err *e
 const struct sv_fs_driver sv_btrfs_driver = {
 	.types = {"btrfs"},
 	.open = btrfs_open,
+	.open_parts = btrfs_open_parts,
 	.close = btrfs_close,
 	.info = btrfs_info,
 	.size = btrfs_size,
@@ -258,6 +259,7 @@ const struct sv_fs_driver sv_btrfs_driver = {
 	.readdir = sv_btrfs_readdir,
 	.read = sv_btrfs_read,
 	.xattrs = sv_btrfs_xattrs,
+	.subvolume = sv_btrfs_subvolume,
 	.readlink = sv_btrfs_readlink,
 	.extents = sv_btrfs_extents,
 	.walk = sv_btrfs_walk,

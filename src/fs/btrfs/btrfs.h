@@ -269,7 +269,7 @@ int sv_btrfs_find_default(struct sv_btrfs *v, struct sv_err *err);
  * subvolumes that it does not hold. */
 int sv_btrfs_is_child(struct sv_btrfs *v, uint64_t parent, uint64_t dir, uint64_t child,
 	const uint8_t *name, unsigned name_len, bool *ret, struct sv_err *err);
-int sv_btrfs_subvolume(struct sv_fs *fs, uint64_t id, char **ret_path, struct sv_err *err);
+char *sv_btrfs_subvolume(struct sv_fs *fs, uint64_t id, struct sv_err *err);
 
 /* ---- inode.c ---- */
 
@@ -321,9 +321,10 @@ int sv_btrfs_read(struct sv_fs *fs, uint64_t ino, const char *stream, void *buf,
 	uint64_t off, size_t *ret_got, struct sv_err *err);
 char *sv_btrfs_readlink(struct sv_fs *fs, uint64_t ino, struct sv_err *err);
 
-/* Whole sectors of data, checked where `summed`; other copies are tried. */
+/* Whole sectors of data, checked where `summed`; other copies are tried. *ret_good: how many
+ * bytes there are before the first that cannot be read; n where all can. */
 int sv_btrfs_read_data(struct sv_btrfs *v, uint64_t logical, uint8_t *buf, size_t n,
-	bool summed, struct sv_err *err);
+	bool summed, size_t *ret_good, struct sv_err *err);
 
 /* Pure but for the decompressors' memory, which *u keeps. What was packed short reads as
  * zeros; at most n bytes come out. */

@@ -53,15 +53,26 @@ static bool is_summed(const struct sv_btrfs_inode *i)
 /* A part of a sector. */
 static int read_part(struct reading *r, uint64_t logical, size_t n, struct sv_err *err)
 {
-	size_t sector = r->v->super.sector, in = logical & (sector - 1);
+	size_t sector = r->v->super.sector, in = logical & (sector - 1), good;
 	sv_autofree uint8_t *whole = malloc(sector);
 
 	if (!whole)
 		return sv_fail_nomem(err);
-	if (sv_btrfs_read_data(r->v, logical - in, whole, sector, is_summed(r->i), err) < 0)
+	if (sv_btrfs_read_data(r->v, logical - in, whole, sector, is_summed(r->i), &good, err) <
+		0)
 		return -1;
 	give(r, whole + in, n);
 	return 0;
+}
+
+static int read_sectors(struct reading *r, uint64_t logical, size_t n, struct sv_err *err)
+{
+	size_t good;
+	int rc = sv_btrfs_read_data(r->v, logical, r->p, n, is_summed(r->i), &good, err);
+
+	r->p += good;
+	r->pos += good;
+	return rc;
 }
 
 static int read_plain(struct reading *r, uint64_t logical, size_t n, struct sv_err *err)
@@ -70,18 +81,16 @@ static int read_plain(struct reading *r, uint64_t logical, size_t n, struct sv_e
 
 	while (n) {
 		size_t in = logical & (sector - 1), now = n & ~(sector - 1);
+		int rc;
 
 		if (in || !now) {
 			now = SV_MIN(n, sector - in);
-			if (read_part(r, logical, now, err) < 0)
-				return -1;
+			rc = read_part(r, logical, now, err);
 		} else {
-			if (sv_btrfs_read_data(r->v, logical, r->p, now, is_summed(r->i), err) <
-				0)
-				return -1;
-			r->p += now;
-			r->pos += now;
+			rc = read_sectors(r, logical, now, err);
 		}
+		if (rc < 0)
+			return -1;
 		logical += now;
 		n -= now;
 	}
@@ -111,6 +120,7 @@ static int load_packed(struct reading *r, const struct sv_btrfs_extent *e, struc
 	struct sv_btrfs *v = r->v;
 	bool is_inline = e->kind == BTRFS_EXTENT_INLINE;
 	sv_autofree uint8_t *packed = NULL;
+	size_t good;
 
 	if (!is_inline && v->extent_valid && v->extent_at == e->disk &&
 		v->extent_unpacked == e->unpacked)
@@ -125,8 +135,8 @@ static int load_packed(struct reading *r, const struct sv_btrfs_extent *e, struc
 	packed = malloc((size_t)e->packed);
 	if (!packed)
 		return sv_fail_nomem(err);
-	if (sv_btrfs_read_data(v, e->disk, packed, (size_t)e->packed, is_summed(r->i), err) <
-			0 ||
+	if (sv_btrfs_read_data(
+		    v, e->disk, packed, (size_t)e->packed, is_summed(r->i), &good, err) < 0 ||
 		unpack(v, e, packed, (size_t)e->packed, err) < 0)
 		return -1;
 	v->extent_at = e->disk;

@@ -198,7 +198,7 @@ static int climb_out(struct path *p, uint64_t *id, struct sv_err *err)
 	return climb(p, &root, h.dir, err);
 }
 
-int sv_btrfs_subvolume(struct sv_fs *fs, uint64_t id, char **ret_path, struct sv_err *err)
+char *sv_btrfs_subvolume(struct sv_fs *fs, uint64_t id, struct sv_err *err)
 {
 	struct path p = {.v = sv_btrfs_of(fs)};
 
@@ -207,13 +207,12 @@ int sv_btrfs_subvolume(struct sv_fs *fs, uint64_t id, char **ret_path, struct sv
 	while (id != BTRFS_FS_TREE) {
 		if (climb_out(&p, &id, err) < 0) {
 			free(p.text);
-			return -1;
+			return NULL;
 		}
 	}
 	if (!p.text)
 		p.text = strdup("");
 	if (!p.text)
-		return sv_fail_nomem(err);
-	*ret_path = p.text;
-	return 0;
+		sv_fail_nomem(err);
+	return p.text;
 }

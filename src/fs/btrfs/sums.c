@@ -101,29 +101,33 @@ static int read_any(struct sv_btrfs *v, uint64_t logical, uint8_t *p, const uint
 	return -1;
 }
 
-static int check(struct sv_btrfs *v, uint64_t logical, uint8_t *buf, size_t n, bool have,
-	bool summed, struct sv_err *err)
+/* A sector of data at hand, or (!have) still to be read. */
+static int check(struct sums *s, uint64_t logical, uint8_t *p, bool have, bool summed,
+	struct sv_err *err)
 {
-	SV_CLEANUP(sums_end) struct sums s = {.v = v};
-	size_t sector = v->super.sector;
+	const uint8_t *expected = NULL;
 
-	for (size_t at = 0; at < n; at += sector) {
-		const uint8_t *expected = NULL;
-
-		if (summed && find_sum(&s, logical + at, &expected, err) < 0)
-			return -1;
-		if (have && (!summed || sum_ok(v, buf + at, expected)))
-			continue;
-		if (read_any(v, logical + at, buf + at, expected, err) < 0)
-			return -1;
-	}
-	return 0;
+	if (summed && find_sum(s, logical, &expected, err) < 0)
+		return -1;
+	if (have && (!summed || sum_ok(s->v, p, expected)))
+		return 0;
+	return read_any(s->v, logical, p, expected, err);
 }
 
 int sv_btrfs_read_data(struct sv_btrfs *v, uint64_t logical, uint8_t *buf, size_t n,
-	bool summed, struct sv_err *err)
+	bool summed, size_t *ret_good, struct sv_err *err)
 {
+	SV_CLEANUP(sums_end) struct sums s = {.v = v};
 	bool have = sv_btrfs_read_copy(v, logical, buf, n, 0, NULL) == 0;
 
-	return have && !summed ? 0 : check(v, logical, buf, n, have, summed, err);
+	*ret_good = n;
+	if (have && !summed)
+		return 0;
+	for (size_t at = 0; at < n; at += v->super.sector) {
+		if (check(&s, logical + at, buf + at, have, summed, err) < 0) {
+			*ret_good = at;
+			return -1;
+		}
+	}
+	return 0;
 }

@@ -159,3 +159,34 @@ one lzo compress-force=lzo --csum sha256
 one zstd compress-force=zstd:3 --csum blake2 -n 65536
 one mixed-4k compress=zstd -M -n 4096 -s 4096
 one old max_inline=0 -O ^no-holes,^skinny-metadata -R ^free-space-tree -m dup -d dup
+
+# ---- a system in subvolumes ----
+
+truncate -s 300M "$tmp/system.raw"
+mkfs.btrfs -q -L data "$tmp/system.raw" >/dev/null 2>&1
+mount -o loop "$tmp/system.raw" "$tmp/mnt"
+btrfs -q subvolume create "$tmp/mnt/roots"
+btrfs -q subvolume create "$tmp/mnt/roots/new"
+btrfs -q subvolume create "$tmp/mnt/@home"
+btrfs -q subvolume create "$tmp/mnt/by-number"
+root=$tmp/mnt/roots/new
+mkdir "$root/etc" "$root/usr" "$root/home" "$root/srv" "$root/top"
+number=$(btrfs subvolume list "$tmp/mnt" | sed -n 's/^ID \([0-9]*\) .* by-number$/\1/p')
+printf 'PRETTY_NAME="A System on btrfs"\n' >"$root/etc/os-release"
+printf '%s / btrfs defaults 0 0\n%s /home btrfs rw,subvol=/@home 0 0\n%s /srv btrfs subvolid=%s 0 0\n' \
+	LABEL=data LABEL=data LABEL=data "$number" >"$root/etc/fstab"
+printf 'LABEL=data /top btrfs subvolid=5 0 0\n' >>"$root/etc/fstab"
+echo home >"$tmp/mnt/@home/file"
+echo numbered >"$tmp/mnt/by-number/file"
+btrfs subvolume set-default "$root"
+umount "$tmp/mnt"
+is() { # WHAT PATH CONTENT
+	[ "$("$SHAREVM" cat "$tmp/system.raw:$2")" = "$3" ] || fail "$1"
+	echo "ok: $1"
+}
+is "the default subvolume is /" /etc/os-release 'PRETTY_NAME="A System on btrfs"'
+is "a subvolume mounted by its path" /home/file home
+is "a subvolume mounted by its number" /srv/file numbered
+is "the top-level subvolume mounted below the default one" /top/@home/file home
+is "the volume itself" @disk0:/@home/file home
+"$SHAREVM" show --json "$tmp/system.raw" | grep -q "A System on btrfs" || fail "show tells no system"
