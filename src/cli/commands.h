@@ -9,6 +9,7 @@ extern const struct sv_cmd sv_cmd_apps;
 extern const struct sv_cmd sv_cmd_cat;
 extern const struct sv_cmd sv_cmd_cp;
 extern const struct sv_cmd sv_cmd_df;
+extern const struct sv_cmd sv_cmd_diff;
 extern const struct sv_cmd sv_cmd_extend;
 extern const struct sv_cmd sv_cmd_find;
 extern const struct sv_cmd sv_cmd_flatten;
@@ -25,6 +26,7 @@ extern const struct sv_cmd sv_cmd_reg;
 extern const struct sv_cmd sv_cmd_rollback;
 extern const struct sv_cmd sv_cmd_show;
 extern const struct sv_cmd sv_cmd_stat;
+extern const struct sv_cmd sv_cmd_usage;
 extern const struct sv_cmd sv_cmd_verify;
 
 #endif

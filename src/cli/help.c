@@ -139,6 +139,7 @@ static void put_group(
 /* Commands that share a line of the overview, which has to fit a screen. */
 static const char *const together[][2] = {
 	{"ls, cat, cp, stat", "list, print and copy files; all about one of them"},
+	{"df, usage", "how full volumes are; what fills them, and what will grow"},
 	{"apps, reg", "software that is installed; the registry of a Windows"},
 	{"verify, rollback", "is an extended machine sound; undo the extension"},
 };
