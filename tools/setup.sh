@@ -35,8 +35,9 @@ packages_of() {
 		echo open-vm-tools # VMware's own lock code, in a library; its service does not start
 		echo libfsntfs-utils libvhdi-utils libhivex-bin libwin-hivex-perl jq openssl gzip xz-utils zstd shellcheck
 		echo e2fsprogs dosfstools xfsprogs btrfs-progs exfatprogs attr acl cryptsetup-bin xorriso
-		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm ldmtool strace
+		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm strace
 		echo rpm db5.3-util pacman-package-manager wimtools # package databases, packed files
+		echo ldmtool parted # dynamic disks, other partition tables
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14
 		else

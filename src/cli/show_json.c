@@ -10,6 +10,10 @@ static const char *table_word(enum sv_table_kind kind)
 		return "mbr";
 	case SV_TABLE_GPT:
 		return "gpt";
+	case SV_TABLE_APM:
+		return "apm";
+	case SV_TABLE_BSD:
+		return "bsd";
 	case SV_TABLE_NONE:
 		break;
 	}

@@ -145,6 +145,10 @@ static const char *table_words(const struct sv_table *t)
 		return "MBR partition table";
 	case SV_TABLE_GPT:
 		return "GPT partition table";
+	case SV_TABLE_APM:
+		return "Apple partition map";
+	case SV_TABLE_BSD:
+		return "BSD disklabel";
 	case SV_TABLE_NONE:
 		break;
 	}

@@ -37,8 +37,12 @@ void sv_guest_volume_free(struct sv_guest_volume *v)
 	free(v->mount);
 }
 
-static char *volume_id(size_t disk, unsigned number)
+static char *volume_id(size_t disk, const struct sv_table *t, unsigned number, char letter)
 {
+	if (letter && t->kind == SV_TABLE_BSD)
+		return sv_format("disk%zu%c", disk, letter);
+	if (letter)
+		return sv_format("disk%zup%u%c", disk, number, letter);
 	return number ? sv_format("disk%zup%u", disk, number) : sv_format("disk%zu", disk);
 }
 
@@ -70,6 +74,15 @@ int sv_guest_append(struct sv_guest *g, struct sv_guest_volume *v, struct sv_err
 	return 0;
 }
 
+/* What has volumes inside is not looked into. */
+static void is_only_a_part(struct sv_guest_volume *v, const char *type, const char *problem)
+{
+	free(v->problem);
+	v->problem = strdup(problem);
+	v->problem_code = SV_UNSUPPORTED;
+	v->type = type;
+}
+
 /* Appends a volume of a disk; `p` is NULL for the whole disk. */
 static int add_volume(
 	struct sv_guest *g, size_t disk, const struct sv_partition *p, struct sv_err *err)
@@ -78,6 +91,7 @@ static int add_volume(
 	struct sv_guest_volume v = {
 		.disk = disk,
 		.number = p ? p->number : 0,
+		.letter_in = p ? p->letter : 0,
 		.start = p ? p->start : 0,
 		.size = p ? p->size : sv_dev_size(d->dev),
 		.type = "",
@@ -86,15 +100,13 @@ static int add_volume(
 		.active = p && p->active,
 	};
 
-	v.id = volume_id(disk, v.number);
+	v.id = volume_id(disk, &d->table, v.number, v.letter_in);
 	v.problem = strdup("");
-	if (p && sv_partition_is_dynamic(&d->table, p)) {
-		/* what lies at its begin is a volume's, perhaps, and not this partition's */
-		free(v.problem);
-		v.problem = strdup("part of a Windows dynamic disk");
-		v.problem_code = SV_UNSUPPORTED;
-		v.type = "ldm";
-	}
+	/* what lies at its begin is a volume's, perhaps, and not this partition's */
+	if (p && sv_partition_is_dynamic(&d->table, p))
+		is_only_a_part(&v, "ldm", "part of a Windows dynamic disk");
+	else if (p && !p->letter && sv_partition_is_nest(&d->table, p))
+		is_only_a_part(&v, "bsd", "divided into partitions by a BSD disklabel");
 	v.mount = strdup("");
 	v.dev = volume_dev(d->dev, &v, err);
 	if (!v.id || !v.problem || !v.mount || !v.dev) {
@@ -104,6 +116,21 @@ static int add_volume(
 		return -1;
 	}
 	return sv_guest_append(g, &v, err);
+}
+
+static int add_partition(
+	struct sv_guest *g, size_t disk, const struct sv_partition *p, struct sv_err *err)
+{
+	const struct sv_table *t = &g->disks[disk].table;
+
+	if (add_volume(g, disk, p, err) < 0)
+		return -1;
+	for (size_t i = 0; i < t->n_nested; i++) {
+		if (t->nested[i].number == p->number &&
+			add_volume(g, disk, &t->nested[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- disks ---- */
@@ -125,7 +152,7 @@ static int add_disk(struct sv_guest *g, struct sv_dev *dev, struct sv_err *err)
 		return add_volume(g, index, NULL, err);
 	for (size_t i = 0; i < d->table.n; i++) {
 		if (!d->table.parts[i].extended &&
-			add_volume(g, index, &d->table.parts[i], err) < 0)
+			add_partition(g, index, &d->table.parts[i], err) < 0)
 			return -1;
 	}
 	return 0;

@@ -14,9 +14,11 @@
 #define SV_GUEST_DISKS_MAX 64
 
 struct sv_guest_volume {
-	char *id;        /* "disk0p2"; "disk0" for a disk without a table; "vg/root", "md/0" */
+	char *id; /* "disk0p2"; "disk0" for a disk without a table; "disk0a", "disk0p1a" of BSD;
+		     "vg/root", "md/0" */
 	size_t disk;     /* index; where the first of its parts lies */
 	unsigned number; /* partition number, 0 for a whole disk */
+	char letter_in;  /* BSD: 'a' and on, in that partition or on the disk; 0 elsewhere */
 	/* "lvm2", "md", "ldm": made of other volumes; NULL for a part of a disk */
 	const char *group;
 	uint8_t group_guid[16]; /* LDM: by which MountedDevices names it */

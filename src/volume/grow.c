@@ -213,6 +213,18 @@ static int check_editable(
 			"rewrite the logical partitions in the guest, or choose another "
 			"volume with --volume");
 	}
+	if (t->kind == SV_TABLE_APM || t->kind == SV_TABLE_BSD) {
+		sv_fail(err, SV_UNSUPPORTED, NULL,
+			"the disk has %s, which is read, but not edited",
+			t->kind == SV_TABLE_APM ? "an Apple partition map" : "a BSD disklabel");
+		return sv_hint(err, "make the disk larger and its partitions in the guest");
+	}
+	if (p && sv_partition_is_nest(t, p)) {
+		sv_fail(err, SV_UNSUPPORTED, NULL,
+			"partition %u is divided by a BSD disklabel, which is not edited",
+			p->number);
+		return sv_hint(err, "make the disk larger and its partitions in the guest");
+	}
 	if (p && p->extended) {
 		sv_fail(err, SV_UNSUPPORTED, NULL, "partition %u is the extended container",
 			p->number);

@@ -8,6 +8,7 @@
 
 #include "base/endian.h"
 #include "base/num.h"
+#include "volume/labels.h"
 #include "volume/parts.h"
 
 #include <stdio.h>
@@ -108,6 +109,10 @@ const char *sv_partition_type_name(const struct sv_table *t, const struct sv_par
 {
 	char text[SV_GUID_TEXT];
 
+	if (t->kind == SV_TABLE_APM)
+		return sv_apm_type_name(p->mbr_type);
+	if (p->letter)
+		return sv_bsd_type_name(p->mbr_type);
 	if (t->kind != SV_TABLE_GPT)
 		return mbr_types[p->mbr_type] ? mbr_types[p->mbr_type] : "unknown type";
 	sv_guid_text(p->type_guid, text);

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "volume/gpt.h"
+#include "volume/labels.h"
 #include "volume/mbr.h"
 #include "volume/parts.h"
 
@@ -19,6 +20,9 @@ void sv_table_free(struct sv_table *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		free(t->parts[i].name);
+	for (size_t i = 0; i < t->n_nested; i++)
+		free(t->nested[i].name);
+	free(t->nested);
 	free(t->parts);
 	free(t->ebrs);
 	free(t->warning);
@@ -76,6 +80,15 @@ const struct sv_partition *sv_table_find(const struct sv_table *t, unsigned numb
 	return NULL;
 }
 
+bool sv_partition_is_nest(const struct sv_table *t, const struct sv_partition *p)
+{
+	for (size_t i = 0; i < t->n_nested; i++) {
+		if (t->nested[i].number == p->number)
+			return true;
+	}
+	return false;
+}
+
 const struct sv_partition *sv_table_container(
 	const struct sv_table *t, const struct sv_partition *logical)
 {
@@ -131,6 +144,18 @@ static int note_leftover_gpt(struct sv_dev *disk, struct sv_table *t, struct sv_
 		     : 0;
 }
 
+/* What an MBR and a GPT are not: Apple's map, or a disklabel over the whole disk, before which
+ * FreeBSD's boot code has an entry that claims sector 0. */
+static int read_other(
+	struct sv_dev *disk, const uint8_t *sector, struct sv_table *t, struct sv_err *err)
+{
+	bool found;
+
+	if (sv_apm_read(disk, sector, t, &found, err) < 0)
+		return -1;
+	return found ? 0 : sv_bsd_read(disk, t, &found, err);
+}
+
 static int read_by_kind(
 	struct sv_dev *disk, const struct sv_mbr *mbr, struct sv_table *t, struct sv_err *err)
 {
@@ -172,11 +197,17 @@ static int read_table(struct sv_dev *disk, struct sv_table *t, struct sv_err *er
 	if (sv_dev_read(disk, sector, sizeof sector, 0, err) < 0)
 		return -1;
 	sv_mbr_parse(sector, sv_dev_size(disk) / SV_SECTOR, &mbr);
-	if (read_by_kind(disk, &mbr, t, err) < 0)
+	if (mbr.kind == SV_MBR_NONE || mbr.kind == SV_MBR_GARBAGE) {
+		if (read_other(disk, sector, t, err) < 0)
+			return -1;
+	}
+	if (t->kind == SV_TABLE_NONE && read_by_kind(disk, &mbr, t, err) < 0)
 		return -1;
 	if (t->n)
 		qsort(t->parts, t->n, sizeof *t->parts, by_start);
-	return check_overlaps(t, err);
+	if (check_overlaps(t, err) < 0)
+		return -1;
+	return sv_bsd_read_nested(disk, t, err);
 }
 
 int sv_table_read(struct sv_dev *disk, struct sv_table *ret, struct sv_err *err)

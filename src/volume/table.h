@@ -16,6 +16,8 @@ enum sv_table_kind {
 	SV_TABLE_NONE, /* a file system on the whole disk ("superfloppy"), or nothing */
 	SV_TABLE_MBR,
 	SV_TABLE_GPT,
+	SV_TABLE_APM, /* Apple's partition map; read, never edited, as the next one */
+	SV_TABLE_BSD, /* a disklabel on the whole disk */
 };
 
 /* Entries kept: a GPT of 128 is usual, MBR chains end sooner. */
@@ -23,13 +25,16 @@ enum sv_table_kind {
 
 /* Places and sizes are in bytes, counted from the disk's start. */
 struct sv_partition {
-	unsigned number; /* as Linux: MBR 1-4, logical from 5 in chain order, GPT slot + 1 */
+	/* as Linux: MBR 1-4, logical from 5 in chain order, GPT and APM slot + 1; BSD 'a' is 1,
+	 * in a slice the number of the slice */
+	unsigned number;
+	char letter; /* BSD: 'a' and on; 0 elsewhere */
 	uint64_t start;
 	uint64_t size;                   /* above 0 */
-	uint8_t mbr_type;                /* MBR only */
+	uint8_t mbr_type;                /* MBR; BSD and APM: their own */
 	uint8_t type_guid[16], guid[16]; /* GPT only, as they lie on the disk */
 	uint64_t attributes;             /* GPT only */
-	char *name;                      /* GPT, UTF-8; "" elsewhere */
+	char *name;                      /* GPT, APM: UTF-8; "" elsewhere */
 	bool active;                     /* MBR boot flag */
 	bool logical;                    /* MBR, inside the extended one */
 	bool extended;                   /* MBR, the container itself (types 05, 0f, 85) */
@@ -43,6 +48,8 @@ struct sv_table {
 	uint8_t disk_guid[16];      /* GPT */
 	struct sv_partition *parts; /* ordered by start; extended containers included */
 	size_t n;
+	struct sv_partition *nested; /* MBR: what the disklabels in BSD partitions list */
+	size_t n_nested;
 	uint64_t *ebrs; /* MBR: every extended boot record in chain order, empty ones too */
 	size_t n_ebrs;
 	bool odd_chain; /* MBR: an EBR has more entries than two: logicals are not grown */
@@ -60,7 +67,8 @@ struct sv_table {
  * Reads the table of a disk. A disk without one gives SV_TABLE_NONE and n = 0; so do the boot
  * sector of a file system at sector 0, entries that cannot be a table (a status byte other than
  * 00 and 80, a partition that begins at sector 0), and four empty entries without a disk
- * signature. SV_CORRUPT for: partitions that overlap or go beyond the disk (GPT: beyond the
+ * signature. Where none of these is found, Apple's partition map and a BSD disklabel are looked
+ * for. SV_CORRUPT for: partitions that overlap or go beyond the disk (GPT: beyond the
  * usable sectors), an EBR loop or a chain outside its container, two bad GPT headers, a GPT
  * whose entries cannot be (size not 128*2^n, more than 16 MiB). A GPT counts only when the MBR
  * announces it (type EE). The sector size is found by the place of "EFI PART" (512 first, then
@@ -70,6 +78,8 @@ int sv_table_read(struct sv_dev *disk, struct sv_table *ret, struct sv_err *err)
 void sv_table_free(struct sv_table *t); /* frees the content */
 
 const struct sv_partition *sv_table_find(const struct sv_table *t, unsigned number);
+/* Has the partition partitions of its own (t->nested)? */
+bool sv_partition_is_nest(const struct sv_table *t, const struct sv_partition *p);
 /* "EFI system", "Microsoft basic data", "Windows recovery", "Linux", ...: never NULL. */
 const char *sv_partition_type_name(const struct sv_table *t, const struct sv_partition *p);
 /* Of a Windows dynamic disk (LDM), which keeps a second table that an edit here would
@@ -84,7 +94,8 @@ void sv_guid_text(const uint8_t guid[16], char out[SV_GUID_TEXT]);
  * meet. SV_UNSUPPORTED, with names and a hint, when: another partition is in the way, the end
  * would pass 2 TiB on an MBR (2^32 - 1 sectors; 16 TiB with sectors of 4096 bytes), the size is
  * not above the present one, the disk is too small, the MBR is a hybrid or its chain odd, the
- * partition is an extended container or part of a Windows dynamic disk; SV_NOTFOUND for a
+ * partition is an extended container, holds a disklabel, or is part of a Windows dynamic disk,
+ * or the table is neither MBR nor GPT; SV_NOTFOUND for a
  * number that is not there; SV_USAGE for a size that is no whole number of sectors. *ret_max
  * (may be NULL) is what sv_table_max_size() tells, also when it fails; a size up to the very
  * last sector is accepted.

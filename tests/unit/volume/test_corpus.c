@@ -2,6 +2,7 @@
 /* Tables of real disk images, as sfdisk lists them in EXPECTED.tsv. */
 #include "corpus.h"
 
+#include "base/num.h"
 #include "volume/table.h"
 
 struct read_disk {
@@ -69,11 +70,40 @@ static void reads_tables_as_sfdisk_does(void **state)
 	compare(*state, "dfvfs/gpt_empty_with_mbr.raw", SV_TABLE_MBR, 1);
 }
 
+/* mmls lists 'c', the whole disk, as a partition, too; the maps count in 512 bytes. */
+static void reads_disklabels_and_apples_maps_as_mmls_does(void **state)
+{
+	static const struct {
+		const char *file;
+		enum sv_table_kind kind;
+		unsigned fact; /* partition.N is our first */
+		size_t n;
+	} disks[] = {{"dfvfs/ufs1.raw", SV_TABLE_BSD, 2, 1},
+		{"dfvfs/ufs2.raw", SV_TABLE_BSD, 2, 1}, {"dfvfs/apm.dmg", SV_TABLE_APM, 1, 2}};
+
+	for (size_t i = 0; i < SV_ARRAY_LEN(disks); i++) {
+		struct read_disk d = read_disk(*state, disks[i].file);
+
+		assert_int_equal(d.t.kind, disks[i].kind);
+		assert_int_equal(d.t.n, disks[i].n);
+		for (unsigned k = 0; k < d.t.n; k++) {
+			sv_autofree char *key = sv_format("partition.%u", disks[i].fact + k);
+			sv_autofree char *expected = corpus_fact(*state, disks[i].file, key);
+			sv_autofree char *found = sv_format("start=%llu sectors=%llu",
+				(unsigned long long)d.t.parts[k].start / 512,
+				(unsigned long long)d.t.parts[k].size / 512);
+
+			assert_memory_equal(expected, found, strlen(found));
+		}
+		forget_disk(&d);
+	}
+}
+
 static void finds_no_table_on_disks_with_a_file_system_of_their_own(void **state)
 {
 	static const char *const files[] = {"dfvfs/fat12.raw", "dfvfs/ntfs.raw",
 		"dfvfs/ext2.raw", "dfvfs/ext4.raw", "dfvfs/xfs.raw", "dfvfs/lvm.raw",
-		"dfvfs/hfsplus.raw", "dfvfs/ufs1.raw"};
+		"dfvfs/hfsplus.raw"};
 
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		compare(*state, files[i], SV_TABLE_NONE, 0);
@@ -84,6 +114,7 @@ int main(void)
 	struct corpus c;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(reads_tables_as_sfdisk_does, &c),
+		cmocka_unit_test_prestate(reads_disklabels_and_apples_maps_as_mmls_does, &c),
 		cmocka_unit_test_prestate(
 			finds_no_table_on_disks_with_a_file_system_of_their_own, &c),
 	};
