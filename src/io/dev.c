@@ -102,6 +102,19 @@ void sv_dev_push(struct sv_dev *d, uint64_t off, uint64_t len)
 		d->ops->push(d, off, len);
 }
 
+int sv_dev_write_out(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	if (check_writable(d, off, n, "write", err) < 0)
+		return -1;
+	if (n && d->ops->write_out)
+		return d->ops->write_out(d, buf, n, off, err);
+	if (n && d->ops->pwrite(d, buf, n, off, err) < 0)
+		return -1;
+	sv_dev_push(d, off, n);
+	return 0;
+}
+
 int sv_dev_extent(
 	struct sv_dev *d, uint64_t off, uint64_t max, struct sv_extent *ret, struct sv_err *err)
 {

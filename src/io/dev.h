@@ -63,6 +63,9 @@ struct sv_dev_ops {
 	/* Begins to bring written bytes to the disk without waiting for it: a hint. NULL: the
 	 * next flush will do. */
 	void (*push)(struct sv_dev *d, uint64_t off, uint64_t len);
+	/* See sv_dev_write_out(); NULL: a write, and a push. */
+	int (*write_out)(
+		struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 	/* Ranges that do not overlap may be read and written by several threads at once, also
 	 * while one of them makes the device larger. */
 	bool writes_apart;
@@ -103,6 +106,13 @@ bool sv_dev_writes_apart(const struct sv_dev *d);
 /* The range will not be written again soon: begin to bring it to the disk, so that the flush
  * has less to wait for. Never fails; any thread that may write. */
 void sv_dev_push(struct sv_dev *d, uint64_t off, uint64_t len);
+/*
+ * A write of many bytes to a place where nothing is stored yet, which nobody will read soon: a
+ * host's file takes them past its cache where it can, else they are pushed. To be flushed like
+ * any other. Fast where the memory and the offset are multiples of 4 KiB.
+ */
+int sv_dev_write_out(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 
 /*
  * The extent that begins at off (off < size), at most max long: walk a device with

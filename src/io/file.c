@@ -8,6 +8,7 @@
 #include "io/file.h"
 
 #include "base/num.h"
+#include "io/direct.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ enum lock_perm { PERM_CONSISTENT_READ, PERM_WRITE, PERM_WRITE_UNCHANGED, PERM_RE
 struct file {
 	struct sv_dev dev;
 	int fd;
+	struct sv_direct direct;
 };
 
 static int file_fd(const struct sv_dev *d)
@@ -72,6 +74,39 @@ static int file_pwrite(
 		n -= (size_t)put;
 	}
 	return 0;
+}
+
+static void file_push(struct sv_dev *d, uint64_t off, uint64_t len)
+{
+	/* whatever goes wrong is told by the flush that follows */
+	sync_file_range(file_fd(d), (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
+static int write_and_push(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	if (file_pwrite(d, buf, n, off, err) < 0)
+		return -1;
+	file_push(d, off, n);
+	return 0;
+}
+
+/* The whole blocks past the cache, what is before and behind them through it. */
+static int file_write_out(
+	struct sv_dev *d, const void *buf, size_t n, uint64_t off, struct sv_err *err)
+{
+	struct file *f = (struct file *)d;
+	const uint8_t *in = buf;
+	uint64_t from = sv_align_up(off, SV_DIRECT_ALIGN), end = off + n;
+	uint64_t to = sv_align_down(end, SV_DIRECT_ALIGN);
+	size_t head = (size_t)(from - off);
+
+	if (to <= from ||
+		!sv_direct_write(&f->direct, f->fd, in + head, (size_t)(to - from), from))
+		return write_and_push(d, buf, n, off, err);
+	if (file_pwrite(d, in, head, off, err) < 0)
+		return -1;
+	return file_pwrite(d, in + (to - off), (size_t)(end - to), to, err);
 }
 
 static int file_flush(struct sv_dev *d, struct sv_err *err)
@@ -127,14 +162,9 @@ static int file_resize(struct sv_dev *d, uint64_t size, struct sv_err *err)
 	return 0;
 }
 
-static void file_push(struct sv_dev *d, uint64_t off, uint64_t len)
-{
-	/* whatever goes wrong is told by the flush that follows */
-	sync_file_range(file_fd(d), (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
-}
-
 static void file_close(struct sv_dev *d)
 {
+	sv_direct_end(&((struct file *)d)->direct);
 	close(file_fd(d));
 	free(d);
 }
@@ -149,6 +179,7 @@ static const struct sv_dev_ops file_ops = {
 	.resize = file_resize,
 	.append = file_pwrite,
 	.push = file_push,
+	.write_out = file_write_out,
 	.writes_apart = true,
 	.close = file_close,
 };
@@ -211,5 +242,6 @@ struct sv_dev *sv_file_from_fd(
 	if (sv_dev_init(&f->dev, &file_ops, path, size, writable, err) < 0)
 		return NULL;
 	f->fd = fd;
+	sv_direct_init(&f->direct);
 	return &SV_STEAL(f)->dev;
 }
