@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define RANGES_MAX 100000 /* of one file: 4 MiB of map in a tar */
+
 struct copying {
 	struct sv_copy *c;
 	const char *name;    /* of the root */
@@ -81,6 +83,20 @@ static int take_attr(void *user, const char *name, const void *value, size_t n)
 	return 0;
 }
 
+/* Where a file with holes has its data. Without that it is copied as if it had none. */
+static void load_ranges(struct copying *k, const struct sv_tree_item *item)
+{
+	struct sv_object *o = &k->o;
+
+	free(o->ranges);
+	o->ranges = NULL;
+	o->n_ranges = 0;
+	o->has_ranges = k->c->sink->wants_ranges && item->st.type == SV_FS_FILE &&
+			item->st.allocated < item->st.size && !item->st.compressed &&
+			sv_fs_data_ranges(item->fs, item->st.ino, RANGES_MAX, &o->ranges,
+				&o->n_ranges, NULL) == 0;
+}
+
 /* Attributes that cannot be read are told; the object is copied without them. */
 static int load_object(struct copying *k, const struct sv_tree_item *item, struct sv_err *err)
 {
@@ -89,6 +105,7 @@ static int load_object(struct copying *k, const struct sv_tree_item *item, struc
 
 	forget_attrs(&k->o);
 	k->o.st = item->st;
+	load_ranges(k, item);
 	if (!k->c->sink->wants_attrs)
 		return 0;
 	rc = sv_fs_xattrs(item->fs, item->st.ino, take_attr, &k->o, &what);
@@ -391,6 +408,7 @@ int sv_copy_place(
 	sv_str_free(&k.path);
 	sv_names_free(&k.names);
 	forget_attrs(&k.o);
+	free(k.o.ranges);
 	return rc;
 }
 

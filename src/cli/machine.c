@@ -120,6 +120,35 @@ static int open_guest(
 	return rc;
 }
 
+/* ---- was anything written meanwhile? ---- */
+
+static uint64_t stamp_link(struct sv_cli *cli, const struct sv_image_link *link, uint64_t sum)
+{
+	for (size_t i = 0; i < link->n_files; i++) {
+		struct sv_host_stat st = {0};
+
+		sv_host_stat(cli->host, link->files[i].path, &st, NULL);
+		sum = sum * 31 + st.size;
+		sum = sum * 31 + (uint64_t)st.mtime_sec;
+		sum = sum * 31 + st.mtime_nsec;
+	}
+	return sum;
+}
+
+/* Of all files of the disks, when they were last written and how long they are. */
+static uint64_t stamp_of(struct sv_cli *cli, const struct sv_machine *m)
+{
+	uint64_t sum = 1;
+
+	for (size_t i = 0; i < m->vm->n_disks; i++) {
+		struct sv_image *image = m->disks[i].image;
+
+		for (size_t k = 0; image && k < sv_image_links(image); k++)
+			sum = stamp_link(cli, sv_image_link(image, k), sum);
+	}
+	return sum;
+}
+
 /* ---- machines by name ---- */
 
 int sv_machines_scan(struct sv_cli *cli, const struct sv_words *dirs, struct sv_library *ret,
@@ -189,7 +218,10 @@ static int open_machine(struct sv_cli *cli, const char *word, const struct sv_wo
 		open_vm(cli, path, &m->vm, err) ||
 		sv_extend_allow_originals(cli->host, m->vm->config, allow, err))
 		return -1;
-	if (open_disks(cli, m, allow, err) || open_guest(cli, m, volumes_only, err))
+	if (open_disks(cli, m, allow, err))
+		return -1;
+	m->stamp = stamp_of(cli, m);
+	if (open_guest(cli, m, volumes_only, err))
 		return -1;
 	*ret = SV_STEAL(m);
 	return 0;
@@ -257,11 +289,14 @@ void sv_machine_warn(struct sv_cli *cli, const struct sv_machine *m)
 	}
 }
 
+/* Where no file was written meanwhile, what was read is whole, whoever has them open: that is
+ * cheaper to see than who it is. */
 void sv_machine_warn_after(struct sv_cli *cli, struct sv_machine *m)
 {
 	bool was_live = is_live(m->vm->state);
 
-	if (was_live || sv_vm_refresh_state(cli->host, m->vm, NULL))
+	if (was_live || m->stamp == stamp_of(cli, m) ||
+		sv_vm_refresh_state(cli->host, m->vm, NULL))
 		return;
 	if (is_live(m->vm->state))
 		sv_job_note(&cli->job,

@@ -37,6 +37,7 @@ struct sv_machine {
 	struct sv_vm *vm;
 	struct sv_machine_disk *disks; /* per vm->disks */
 	struct sv_guest *guest;
+	uint64_t stamp; /* of the disks' files, when they were opened */
 };
 
 /* `path` is a host path, or the name of a machine in the user's libraries. Fails only when the

@@ -8,7 +8,7 @@
 #define SV_CLI_SINK_H
 
 #include "cli/out.h"
-#include "fs/fs.h"
+#include "fs/extract.h"
 #include "io/extract.h"
 
 struct sv_sink;
@@ -18,6 +18,9 @@ struct sv_object {
 	struct sv_fs_stat st;
 	struct sv_extract_attr *attrs; /* owned */
 	size_t n_attrs;
+	bool has_ranges; /* of a file with holes: where its data are; owned */
+	struct sv_fs_range *ranges;
+	size_t n_ranges;
 };
 
 struct sv_sink_ops {
@@ -50,7 +53,7 @@ struct sv_sink {
 	bool keeps_all_links; /* also those that lead out of the copy: it does not follow them
 			       */
 	bool keeps_devices, keeps_sockets;
-	bool wants_attrs;
+	bool wants_attrs, wants_ranges;
 	uint64_t left_out; /* owners and attributes that could not be kept, once it has ended */
 };
 

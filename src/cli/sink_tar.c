@@ -2,7 +2,9 @@
 /*
  * Copies into a tar stream: POSIX.1-2008 pax interchange format (pax(1), "ustar Interchange
  * Format" and "pax Header Block"). A pax header is written only where ustar cannot hold a
- * path, a size or a time; times always have their nanoseconds.
+ * path, a size or a time; times always have their nanoseconds. Files with holes are written as
+ * GNU tar's sparse format 1.0 has them ("Storing Sparse Files" in its manual): the true name
+ * and size in the pax header, then a map of the data in decimal lines, then the data alone.
  */
 #include "base/num.h"
 #include "base/str.h"
@@ -13,8 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ID_MAX 07777777u /* what seven octal digits hold */
-#define BLOCK  512u
+#define ID_MAX   07777777u /* what seven octal digits hold */
+#define BLOCK    512u
+#define WORTH_IT 65536 /* bytes of holes from which on the map is written */
 
 struct tar_header {
 	char name[100];
@@ -36,7 +39,11 @@ struct tar_sink {
 	struct sv_out *out;
 	struct sv_job *job;
 	struct sv_str path;  /* of the folder at hand, with '/' at its end */
-	uint64_t size, done; /* of the file at hand */
+	uint64_t size, done; /* of the file at hand: how far it is written */
+	uint64_t stored;     /* what of it is in the stream, the map not counted */
+	bool sparse; /* then these say where its data are; borrowed while it is written */
+	const struct sv_fs_range *ranges;
+	size_t n_ranges, range;
 };
 
 static struct tar_sink *tar(struct sv_sink *s)
@@ -169,13 +176,17 @@ static void add_records(struct sv_str *pax, const char *path, uint64_t size,
 			o->attrs[i].n);
 }
 
-static int put_object(struct tar_sink *t, const char *path, char type, uint64_t size,
-	const struct sv_object *o, const char *link, struct sv_err *err)
+/* `more`: records that come last, and so win; may be NULL. */
+static int put_with_pax(struct tar_sink *t, const struct sv_str *more, const char *path,
+	char type, uint64_t size, const struct sv_object *o, const char *link,
+	struct sv_err *err)
 {
 	sv_autostr struct sv_str pax = {0};
 
 	add_records(&pax, path, size, o, link);
-	if (pax.failed)
+	if (more)
+		sv_str_addn(&pax, more->data, more->len);
+	if (pax.failed || (more && more->failed))
 		return sv_fail_nomem(err);
 	put_header(t, "././@PaxHeader", 'x', pax.len, &o->st, "");
 	sv_out_bytes(t->out, pax.data, pax.len);
@@ -191,7 +202,7 @@ static int put_named(struct tar_sink *t, const char *name, char type, uint64_t s
 
 	if (!path)
 		return sv_fail_nomem(err);
-	return put_object(t, path, type, size, o, link, err);
+	return put_with_pax(t, NULL, path, type, size, o, link, err);
 }
 
 static int tar_folder(
@@ -202,7 +213,7 @@ static int tar_folder(
 	sv_str_addf(&t->path, "%s/", name);
 	if (t->path.failed)
 		return sv_fail_nomem(err);
-	return put_object(t, t->path.data, '5', 0, o, "", err);
+	return put_with_pax(t, NULL, t->path.data, '5', 0, o, "", err);
 }
 
 static int tar_end_folder(struct sv_sink *s, const struct sv_object *o, struct sv_err *err)
@@ -218,25 +229,110 @@ static int tar_end_folder(struct sv_sink *s, const struct sv_object *o, struct s
 	return 0;
 }
 
+/* ---- files, and files with holes ---- */
+
+/* How many ranges, then the place and the length of each, a number a line, in whole blocks. One
+ * that is empty ends the map: it tells the size to readers that look for it there. */
+static void make_map(const struct sv_object *o, struct sv_str *ret)
+{
+	static const char zeros[BLOCK];
+
+	sv_str_addf(ret, "%zu\n", o->n_ranges + 1);
+	for (size_t i = 0; i < o->n_ranges; i++)
+		sv_str_addf(ret, "%llu\n%llu\n", (unsigned long long)o->ranges[i].off,
+			(unsigned long long)o->ranges[i].len);
+	sv_str_addf(ret, "%llu\n0\n", (unsigned long long)o->st.size);
+	sv_str_addn(ret, zeros, -ret->len % BLOCK);
+}
+
+static int put_sparse(
+	struct tar_sink *t, const char *name, const struct sv_object *o, struct sv_err *err)
+{
+	const char *folder = t->path.data ? t->path.data : "";
+	sv_autofree char *path = sv_format("%s%s", folder, name);
+	sv_autofree char *shown = sv_format("%sGNUSparseFile.0/%s", folder, name);
+	sv_autostr struct sv_str pax = {0}, map = {0};
+
+	make_map(o, &map);
+	if (!path || !shown || map.failed)
+		return sv_fail_nomem(err);
+	add_record(&pax, "GNU.sparse.major", "1");
+	add_record(&pax, "GNU.sparse.minor", "0");
+	add_record(&pax, "GNU.sparse.name", path);
+	add_number(&pax, "GNU.sparse.realsize", o->st.size);
+	if (put_with_pax(t, &pax, shown, '0', map.len + t->stored, o, "", err))
+		return -1;
+	sv_out_bytes(t->out, map.data, map.len);
+	return check_out(t, err);
+}
+
+static uint64_t data_of(const struct sv_object *o)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < o->n_ranges; i++)
+		n += o->ranges[i].len;
+	return n;
+}
+
 static int tar_file(
 	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	tar(s)->size = o->st.size;
-	tar(s)->done = 0;
-	return put_named(tar(s), name, '0', o->st.size, o, "", err);
+	struct tar_sink *t = tar(s);
+	bool sparse = o->has_ranges && o->st.size - data_of(o) >= WORTH_IT;
+
+	t->size = o->st.size;
+	t->stored = sparse ? data_of(o) : o->st.size;
+	t->sparse = sparse;
+	t->ranges = sparse ? o->ranges : NULL;
+	t->n_ranges = sparse ? o->n_ranges : 0;
+	t->done = t->range = 0;
+	return sparse ? put_sparse(t, name, o, err)
+		      : put_named(t, name, '0', o->st.size, o, "", err);
 }
 
-/* A hole up to `end`. */
-static int put_zeros(struct tar_sink *t, uint64_t end, struct sv_err *err)
+static int put_zeros(struct tar_sink *t, uint64_t n, struct sv_err *err)
 {
 	static const char zeros[64 * SV_KIB];
 
-	while (t->done < end) {
-		size_t n = (size_t)SV_MIN(end - t->done, (uint64_t)sizeof zeros);
+	while (n) {
+		size_t part = (size_t)SV_MIN(n, (uint64_t)sizeof zeros);
 
 		if (sv_job_check(t->job, err) || check_out(t, err))
 			return -1;
-		sv_out_bytes(t->out, zeros, n);
+		sv_out_bytes(t->out, zeros, part);
+		n -= part;
+	}
+	return 0;
+}
+
+/* The next part of [t->done, end) that is all in the stream, or all in a hole. */
+static uint64_t part_of(struct tar_sink *t, uint64_t end, bool *ret_stored)
+{
+	const struct sv_fs_range *r;
+
+	*ret_stored = !t->sparse;
+	if (!t->sparse)
+		return end - t->done;
+	while (t->range < t->n_ranges &&
+		t->done >= t->ranges[t->range].off + t->ranges[t->range].len)
+		t->range++;
+	if (t->range == t->n_ranges)
+		return end - t->done;
+	r = &t->ranges[t->range];
+	*ret_stored = t->done >= r->off;
+	return SV_MIN(end, *ret_stored ? r->off + r->len : r->off) - t->done;
+}
+
+/* Goes on to `end` with zeros: what was not written. */
+static int skip_to(struct tar_sink *t, uint64_t end, struct sv_err *err)
+{
+	while (t->done < end) {
+		bool stored;
+		uint64_t n = part_of(t, end, &stored);
+
+		if (stored && put_zeros(t, n, err))
+			return -1;
 		t->done += n;
 	}
 	return 0;
@@ -246,13 +342,24 @@ static int tar_write(
 	struct sv_sink *s, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
 {
 	struct tar_sink *t = tar(s);
+	const uint8_t *p = bytes;
+	uint64_t end = off + n;
 
 	if (off < t->done || !sv_in_range(off, n, t->size))
 		return sv_fail(err, SV_INTERNAL, NULL, "a tar stream is written in order");
-	if (put_zeros(t, off, err))
+	if (skip_to(t, off, err))
 		return -1;
-	sv_out_bytes(t->out, bytes, n);
-	t->done += n;
+	while (t->done < end) {
+		bool stored;
+		size_t part = (size_t)part_of(t, end, &stored);
+
+		if (stored)
+			sv_out_bytes(t->out, p, part);
+		else if (!sv_is_zero(p, part))
+			return sv_fail(err, SV_INTERNAL, NULL, "a hole has data");
+		p += part;
+		t->done += part;
+	}
 	return check_out(t, err);
 }
 
@@ -264,9 +371,11 @@ static int tar_end_file(
 
 	(void)o;
 	(void)whole;
-	if (put_zeros(t, t->size, err))
+	if (skip_to(t, t->size, err))
 		return -1;
-	put_padding(t, t->size);
+	t->ranges = NULL;
+	t->n_ranges = 0;
+	put_padding(t, t->stored);
 	return check_out(t, err);
 }
 
@@ -328,7 +437,8 @@ struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_job *job, struct sv_er
 	t->base = (struct sv_sink){.ops = &tar_ops,
 		.keeps_all_links = true,
 		.keeps_devices = true,
-		.wants_attrs = true};
+		.wants_attrs = true,
+		.wants_ranges = true};
 	t->out = out;
 	t->job = job;
 	return &t->base;

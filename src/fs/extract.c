@@ -12,10 +12,6 @@
 #define PIECE (1u << 20)
 #define GRAIN (64u << 10) /* zeros are looked for, and left out, in steps of this */
 
-struct range {
-	uint64_t off, len;
-};
-
 struct copy {
 	struct sv_fs *fs;
 	uint64_t ino;
@@ -24,8 +20,8 @@ struct copy {
 	struct sv_job *job;
 	uint64_t size; /* 0 where it is not known */
 	uint8_t *buf;
-	struct range *ranges; /* that hold data, in order, neighbours joined */
-	size_t n, cap;
+	struct sv_fs_range *ranges; /* that hold data, in order, neighbours joined */
+	size_t n, cap, max;
 	uint64_t covered; /* by extents, holes included */
 };
 
@@ -51,7 +47,7 @@ static int write_piece(struct copy *c, size_t n, uint64_t off, struct sv_err *er
 
 static int add_range(struct copy *c, uint64_t off, uint64_t len)
 {
-	struct range *last = c->n ? &c->ranges[c->n - 1] : NULL;
+	struct sv_fs_range *last = c->n ? &c->ranges[c->n - 1] : NULL;
 
 	if (last && last->off + last->len == off) {
 		last->len += len;
@@ -59,14 +55,14 @@ static int add_range(struct copy *c, uint64_t off, uint64_t len)
 	}
 	if (c->n == c->cap) {
 		size_t cap = c->cap ? 2 * c->cap : 16;
-		void *p = realloc(c->ranges, cap * sizeof *c->ranges);
+		void *p = c->n >= c->max ? NULL : realloc(c->ranges, cap * sizeof *c->ranges);
 
 		if (!p)
 			return -1;
 		c->ranges = p;
 		c->cap = cap;
 	}
-	c->ranges[c->n++] = (struct range){off, len};
+	c->ranges[c->n++] = (struct sv_fs_range){off, len};
 	return 0;
 }
 
@@ -160,10 +156,30 @@ int sv_fs_extract(struct sv_fs *fs, uint64_t ino, const char *stream, struct sv_
 	struct sv_job *job, struct sv_err *err)
 {
 	SV_CLEANUP(copy_free)
-	struct copy c = {.fs = fs, .ino = ino, .stream = stream, .out = out, .job = job};
+	struct copy c = {.fs = fs,
+		.ino = ino,
+		.stream = stream,
+		.out = out,
+		.job = job,
+		.max = SIZE_MAX};
 
 	c.buf = malloc(PIECE);
 	if (!c.buf)
 		return sv_fail_nomem(err);
 	return stream && stream[0] ? copy_named(&c, err) : copy_unnamed(&c, err);
+}
+
+int sv_fs_data_ranges(struct sv_fs *fs, uint64_t ino, size_t max, struct sv_fs_range **ret,
+	size_t *ret_n, struct sv_err *err)
+{
+	SV_CLEANUP(copy_free) struct copy c = {.fs = fs, .ino = ino, .max = max};
+	size_t n = 0;
+
+	if (find_ranges(&c, err) < 0)
+		return -1;
+	for (; n < c.n && c.ranges[n].off < c.size; n++)
+		c.ranges[n].len = SV_MIN(c.ranges[n].len, c.size - c.ranges[n].off);
+	*ret = SV_STEAL(c.ranges);
+	*ret_n = n;
+	return 0;
 }

@@ -13,4 +13,15 @@
 int sv_fs_extract(struct sv_fs *fs, uint64_t ino, const char *stream, struct sv_dev *out,
 	struct sv_job *job, struct sv_err *err);
 
+/* Where a file may have data, in order and apart from each other: the rest of it is zeros. */
+struct sv_fs_range {
+	uint64_t off, len;
+};
+/*
+ * The ranges of the unnamed stream, within its size; one for all of it where its holes cannot
+ * be told (compressed data). SV_NOMEM beyond `max` ranges. Caller frees *ret.
+ */
+int sv_fs_data_ranges(struct sv_fs *fs, uint64_t ino, size_t max, struct sv_fs_range **ret,
+	size_t *ret_n, struct sv_err *err);
+
 #endif
