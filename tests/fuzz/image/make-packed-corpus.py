@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 
 
 def disk(n):
@@ -20,6 +21,34 @@ def zstd(data, *options):
 
 def zstd_sized(data, *options):
     return zstd(data, f"--stream-size={len(data)}", *options)
+
+
+def gzip_of_many_blocks(size):
+    """Blocks that end every 100 KB: places where one can begin."""
+    packer = zlib.compressobj(wbits=31)
+    out = b""
+    for i in range(size // 100000):
+        out += packer.compress(bytes([i % 251]) * 90000 + bytes(10000))
+        out += packer.flush(zlib.Z_BLOCK)
+    return out + packer.flush()
+
+
+def xz_of_one_block(unpacked):
+    """An index that says what its only block, which is junk, unpacks to."""
+    def number(n):
+        out = b""
+        while n >= 0x80:
+            out += bytes([n & 0x7F | 0x80])
+            n >>= 7
+        return out + bytes([n])
+
+    flags = b"\0\1"
+    index = b"\0" + number(1) + number(12) + number(unpacked)
+    index += bytes(-len(index) % 4)
+    index += struct.pack("<I", zlib.crc32(index))
+    foot = struct.pack("<I", len(index) // 4 - 1) + flags
+    return (b"\xfd7zXZ\0" + flags + struct.pack("<I", zlib.crc32(flags)) + bytes([1]) * 12 + index
+            + struct.pack("<I", zlib.crc32(foot)) + foot + b"YZ")
 
 
 def seekable(data, step, checksums):
@@ -38,7 +67,14 @@ def seeds():
     yield "gzip-stored", gzip.compress(d, 0, mtime=0)
     yield "gzip-members", gzip.compress(d, mtime=0) + gzip.compress(d[:99], mtime=0) + bytes(9)
     yield "gzip-cut", gzip.compress(d, mtime=0)[:-9]
+    yield "gzip-starts", gzip_of_many_blocks(3900000)
     yield "xz", lzma.compress(d)
+    yield "xz-blocks", subprocess.run(["xz", "-c", "--block-size=1000"], input=d,
+                                      capture_output=True, check=True).stdout
+    yield "xz-dictionary", lzma.compress(d, filters=[
+        {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}])
+    yield "xz-large", xz_of_one_block(1 << 40)
+    yield "xz-junk", xz_of_one_block(100)
     yield "xz-streams", lzma.compress(d, check=lzma.CHECK_CRC32) + bytes(8) + lzma.compress(d)
     yield "xz-filters", lzma.compress(d, check=lzma.CHECK_NONE, filters=[
         {"id": lzma.FILTER_DELTA, "dist": 4}, {"id": lzma.FILTER_LZMA2, "dict_size": 65536}])
