@@ -3,7 +3,7 @@
  * A program of the build, not installed: prints the manual pages and the shells' completions
  * from the commands' own tables, so that they cannot disagree with the parser.
  *
- *   gendoc man [COMMAND] [PROSE-FILE]   sharevm(1) or sharevm-COMMAND(1)
+ *   gendoc man [COMMAND] [PROSE-FILE]   sharevm(1), sharevm-COMMAND(1), sharevm-image(1)
  *   gendoc bash | zsh                   a completion
  *   gendoc names                        the commands, one a line
  *
@@ -62,6 +62,13 @@ static int print_page(const char *name, const char *prose)
 		if (copy_prose(prose))
 			return 1;
 		sv_man_end_all();
+		return 0;
+	}
+	if (strcmp(name, "image") == 0) {
+		sv_man_begin_group(name);
+		if (copy_prose(prose))
+			return 1;
+		sv_man_end_group(name);
 		return 0;
 	}
 	while (*c && strcmp((*c)->name, name) != 0)

@@ -9,6 +9,9 @@
 /* A command's page up to and from its prose; the same for sharevm(1). */
 void sv_man_begin(const struct sv_cmd *cmd);
 void sv_man_end(const struct sv_cmd *cmd);
+/* The page of a group of commands: "image". */
+void sv_man_begin_group(const char *group);
+void sv_man_end_group(const char *group);
 void sv_man_begin_all(void);
 void sv_man_commands(void);
 void sv_man_end_all(void);

@@ -110,6 +110,50 @@ void sv_man_begin(const struct sv_cmd *cmd)
 	put_synopsis(cmd->synopsis);
 }
 
+static void put_command(const struct sv_cmd *cmd)
+{
+	printf(".TP\n\\fBsharevm %s\\fR ", cmd->name);
+	put_synopsis(cmd->synopsis);
+	put(cmd->summary);
+	putchar('\n');
+}
+
+/* Is it one of the group's: "image info" of "image"? */
+static bool is_in_group(const struct sv_cmd *cmd, const char *group)
+{
+	size_t n = strlen(group);
+
+	return !cmd->hidden && !strncmp(cmd->name, group, n) && cmd->name[n] == ' ';
+}
+
+void sv_man_begin_group(const char *group)
+{
+	char title[64];
+
+	snprintf(title, sizeof title, "-%s", group);
+	put_title(title);
+	printf(".SH NAME\nsharevm\\-%s \\- disk %ss: their formats, and what is done to them\n",
+		group, group);
+	printf(".SH SYNOPSIS\n\\fBsharevm %s\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]...\n", group);
+	puts(".SH COMMANDS");
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
+		if (is_in_group(*c, group))
+			put_command(*c);
+	}
+}
+
+void sv_man_end_group(const char *group)
+{
+	puts(".SH SEE ALSO\n.BR sharevm (1)");
+	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
+		if (!is_in_group(*c, group))
+			continue;
+		fputs(".br\n.BR sharevm\\-", stdout);
+		put_page_name((*c)->name);
+		puts(" (1)");
+	}
+}
+
 void sv_man_end(const struct sv_cmd *cmd)
 {
 	puts(".SH OPTIONS");
@@ -133,12 +177,8 @@ void sv_man_commands(void)
 {
 	puts(".SH COMMANDS");
 	for (const struct sv_cmd *const *c = sv_commands; *c; c++) {
-		if ((*c)->hidden)
-			continue;
-		printf(".TP\n\\fBsharevm %s\\fR ", (*c)->name);
-		put_synopsis((*c)->synopsis);
-		put((*c)->summary);
-		putchar('\n');
+		if (!(*c)->hidden)
+			put_command(*c);
 	}
 	puts(".SH OPTIONS OF EVERY COMMAND");
 	put_options(sv_global_options);
