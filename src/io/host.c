@@ -5,6 +5,8 @@
 #include "base/job.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "io/charset.h"
+#include "io/process.h"
 
 #include <string.h>
 
@@ -210,4 +212,34 @@ int sv_host_copy_file(struct sv_host *h, const char *src, const char *dst, struc
 		copy_extents(in, out, job, err) < 0)
 		return -1;
 	return sv_dev_flush(out, err);
+}
+
+bool sv_host_process_exists(struct sv_host *h, int64_t pid, struct sv_process *ret)
+{
+	return h && h->ops->process_exists ? h->ops->process_exists(h, pid, ret)
+					   : sv_process_exists(pid, ret);
+}
+
+bool sv_host_find_writer(struct sv_host *h, const struct sv_file_id *files, size_t n,
+	struct sv_process *ret, size_t *ret_file)
+{
+	return h && h->ops->find_writer ? h->ops->find_writer(h, files, n, ret, ret_file)
+					: sv_process_find_writer(files, n, ret, ret_file);
+}
+
+void sv_host_look_at_computer(struct sv_host *h, struct sv_computer *ret)
+{
+	if (h && h->ops->look_at_computer)
+		h->ops->look_at_computer(h, ret);
+	else
+		sv_machine_look(ret);
+	ret->host = h;
+}
+
+char *sv_host_recode(struct sv_host *h, const char *text, const char *encoding, bool to_utf8)
+{
+	if (h && h->ops->recode)
+		return h->ops->recode(h, text, encoding, to_utf8);
+	return sv_charset_convert(
+		text, to_utf8 ? encoding : "UTF-8", to_utf8 ? "UTF-8" : encoding);
 }

@@ -15,6 +15,10 @@
 
 #include "io/dev.h"
 
+struct sv_process;
+struct sv_file_id;
+struct sv_computer; /* process.h */
+
 enum sv_open_flags {
 	SV_OPEN_READ = 0,
 	SV_OPEN_WRITE = 1 << 0,
@@ -66,6 +70,16 @@ struct sv_host_ops {
 		struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
 	/* Canonical absolute path, all links resolved. Caller frees. */
 	char *(*real_path)(struct sv_host *h, const char *path, struct sv_err *err);
+	/*
+	 * Who runs here, as process.h has it, and a text from or to UTF-8 (`encoding` is the
+	 * other one; NULL where it does not fit). NULL: the system itself is asked.
+	 */
+	bool (*process_exists)(struct sv_host *h, int64_t pid, struct sv_process *ret);
+	bool (*find_writer)(struct sv_host *h, const struct sv_file_id *files, size_t n,
+		struct sv_process *ret, size_t *ret_file);
+	void (*look_at_computer)(struct sv_host *h, struct sv_computer *ret);
+	char *(*recode)(
+		struct sv_host *h, const char *text, const char *encoding, bool to_utf8);
 	void (*close)(struct sv_host *h);
 };
 
@@ -102,6 +116,14 @@ int sv_host_reflink(struct sv_host *h, const char *src, const char *dst, struct 
 bool sv_host_can_reflink(struct sv_host *h, const char *src, const char *dir);
 int sv_host_free_space(struct sv_host *h, const char *path, uint64_t *ret, struct sv_err *err);
 char *sv_host_real_path(struct sv_host *h, const char *path, struct sv_err *err);
+/* sv_process_exists() and its like, of the machine whose files these are. */
+bool sv_host_process_exists(struct sv_host *h, int64_t pid, struct sv_process *ret);
+bool sv_host_find_writer(struct sv_host *h, const struct sv_file_id *files, size_t n,
+	struct sv_process *ret, size_t *ret_file);
+/* ret->host is set, too. */
+void sv_host_look_at_computer(struct sv_host *h, struct sv_computer *ret);
+/* A text from or to UTF-8, as sv_charset_convert() does it. Caller frees. */
+char *sv_host_recode(struct sv_host *h, const char *text, const char *encoding, bool to_utf8);
 
 /* ---- helpers over the calls above ---- */
 

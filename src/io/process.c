@@ -157,7 +157,7 @@ static bool parse_hex(const char *text, uint8_t *out, size_t n)
 	return count == 2 * n && sv_unhex(digits, out, n);
 }
 
-static void look_for_mac(struct sv_machine *m)
+static void look_for_mac(struct sv_computer *m)
 {
 	char path[64], text[64];
 
@@ -169,7 +169,7 @@ static void look_for_mac(struct sv_machine *m)
 	}
 }
 
-static void look_for_uuid(struct sv_machine *m)
+static void look_for_uuid(struct sv_computer *m)
 {
 	char text[64];
 
@@ -179,11 +179,11 @@ static void look_for_uuid(struct sv_machine *m)
 		parse_hex(text, m->uuid, sizeof m->uuid);
 }
 
-void sv_machine_look(struct sv_machine *ret)
+void sv_machine_look(struct sv_computer *ret)
 {
 	struct utsname u;
 
-	*ret = (struct sv_machine){0};
+	*ret = (struct sv_computer){0};
 	if (uname(&u) == 0)
 		snprintf(ret->host_name, sizeof ret->host_name, "%s", u.nodename);
 	look_for_mac(ret);

@@ -14,6 +14,8 @@
 
 #define SV_PROCESS_NAME 64
 
+struct sv_host;
+
 struct sv_process {
 	int64_t pid;
 	uint64_t start; /* clock ticks since boot, /proc/PID/stat field 22; 0 if unknown */
@@ -40,13 +42,14 @@ struct sv_file_id {
 bool sv_process_find_writer(
 	const struct sv_file_id *files, size_t n, struct sv_process *ret, size_t *ret_file);
 
-struct sv_machine {
+struct sv_computer {
 	char host_name[256];
 	uint8_t mac[6];   /* of the first of eth0 to eth7 that exists; else zeros */
 	uint8_t uuid[16]; /* of the mainboard (SMBIOS), in the order it is printed; zeros if
 			     hidden */
 	bool has_uuid;
+	struct sv_host *host; /* who is asked about its processes; NULL: the system itself */
 };
-void sv_machine_look(struct sv_machine *ret);
+void sv_machine_look(struct sv_computer *ret);
 
 #endif

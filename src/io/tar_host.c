@@ -246,6 +246,27 @@ static int tar_free_space(
 	return sv_host_free_space(under(h), path, ret, err);
 }
 
+static bool tar_process_exists(struct sv_host *h, int64_t pid, struct sv_process *ret)
+{
+	return sv_host_process_exists(under(h), pid, ret);
+}
+
+static bool tar_find_writer(struct sv_host *h, const struct sv_file_id *files, size_t n,
+	struct sv_process *ret, size_t *ret_file)
+{
+	return sv_host_find_writer(under(h), files, n, ret, ret_file);
+}
+
+static void tar_look_at_computer(struct sv_host *h, struct sv_computer *ret)
+{
+	sv_host_look_at_computer(under(h), ret);
+}
+
+static char *tar_recode(struct sv_host *h, const char *text, const char *encoding, bool to_utf8)
+{
+	return sv_host_recode(under(h), text, encoding, to_utf8);
+}
+
 static void tar_close(struct sv_host *h)
 {
 	free(h);
@@ -264,6 +285,10 @@ static const struct sv_host_ops tar_ops = {
 	.can_reflink = tar_can_reflink,
 	.free_space = tar_free_space,
 	.real_path = tar_real_path,
+	.process_exists = tar_process_exists,
+	.find_writer = tar_find_writer,
+	.look_at_computer = tar_look_at_computer,
+	.recode = tar_recode,
 	.close = tar_close,
 };
 

@@ -18,7 +18,7 @@ struct sv_vm_hold {
 };
 
 static int hold_one(struct sv_vm_hold *h, struct sv_host *host, const char *path,
-	const struct sv_machine *machine, struct sv_err *err)
+	const struct sv_computer *machine, struct sv_err *err)
 {
 	if (sv_lock_take(host, path, machine, &h->locks[h->n], err) < 0)
 		return -1;
@@ -27,7 +27,7 @@ static int hold_one(struct sv_vm_hold *h, struct sv_host *host, const char *path
 }
 
 static int hold_both(struct sv_vm_hold *h, struct sv_host *host, const char *path,
-	const struct sv_machine *machine, struct sv_err *err)
+	const struct sv_computer *machine, struct sv_err *err)
 {
 	sv_autofree char *real = sv_host_real_path(host, path, err);
 
@@ -40,7 +40,7 @@ static int hold_both(struct sv_vm_hold *h, struct sv_host *host, const char *pat
 static int hold_all(struct sv_vm_hold *h, struct sv_host *host, const struct sv_vm *vm,
 	const char *disk, struct sv_err *err)
 {
-	struct sv_machine machine;
+	struct sv_computer machine;
 
 	sv_machine_look(&machine);
 	if (vm->vmx && hold_both(h, host, vm->named, &machine, err) < 0)

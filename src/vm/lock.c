@@ -122,7 +122,7 @@ static void base64_12(const uint8_t in[12], char out[17])
 
 /* A hash of the host's name (DJB2), then the MAC address in eight bytes; "/" is written "-"
  * because the text was once used as a file name. */
-void sv_lock_machine_text(const struct sv_machine *machine, char out[128])
+void sv_lock_machine_text(const struct sv_computer *machine, char out[128])
 {
 	uint8_t raw[12] = {0};
 	uint32_t hash = 5381;
@@ -149,7 +149,7 @@ static void swap_fields(uint8_t u[16])
 }
 
 /* "uuid=bf-ef-05-3f-..." */
-static bool is_of_uuid(const char *text, const struct sv_machine *machine)
+static bool is_of_uuid(const char *text, const struct sv_computer *machine)
 {
 	uint8_t told[16], own[16];
 	char digits[33];
@@ -172,7 +172,7 @@ static bool is_of_uuid(const char *text, const struct sv_machine *machine)
 	return memcmp(told, own, sizeof own) == 0;
 }
 
-bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_machine *machine)
+bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_computer *machine)
 {
 	char own[128];
 
@@ -213,9 +213,10 @@ static bool is_window(const char *process)
 	return false;
 }
 
-static bool is_alive(const struct sv_lock_member *m, struct sv_process *ret)
+static bool is_alive(const struct sv_lock_member *m, const struct sv_computer *machine,
+	struct sv_process *ret)
 {
-	if (!sv_process_exists(m->pid, ret))
+	if (!sv_host_process_exists(machine->host, m->pid, ret))
 		return false;
 	return !m->start || !ret->start || m->start == ret->start;
 }
@@ -234,7 +235,7 @@ static bool is_own_process(const struct sv_lock_member *m)
 }
 
 void sv_lock_judge(const struct sv_lock_member *m, const char *file,
-	const struct sv_machine *machine, struct sv_lock_finding *found)
+	const struct sv_computer *machine, struct sv_lock_finding *found)
 {
 	struct sv_process p;
 	const char *name;
@@ -247,7 +248,7 @@ void sv_lock_judge(const struct sv_lock_member *m, const char *file,
 	}
 	if (is_own_process(m))
 		return;
-	if (!is_alive(m, &p)) {
+	if (!is_alive(m, machine, &p)) {
 		report(found, is_sharevm(m) ? SV_LOCK_STALE_OWN : SV_LOCK_STALE, file,
 			"process %" PRId64 " (%s), which made it, no longer runs", m->pid,
 			m->process[0] ? m->process : "unnamed");
@@ -258,7 +259,7 @@ void sv_lock_judge(const struct sv_lock_member *m, const char *file,
 		"process %" PRId64 " (%s) holds it", m->pid, name[0] ? name : "unnamed");
 }
 
-void sv_lock_look_at(struct sv_host *host, const char *file, const struct sv_machine *machine,
+void sv_lock_look_at(struct sv_host *host, const char *file, const struct sv_computer *machine,
 	struct sv_lock_finding *found)
 {
 	struct sv_err err = SV_ERR_INIT;
@@ -284,7 +285,7 @@ static bool is_member(const char *name)
 }
 
 static void look_into_folder(struct sv_host *host, const char *folder,
-	const struct sv_machine *machine, struct sv_lock_finding *found)
+	const struct sv_computer *machine, struct sv_lock_finding *found)
 {
 	struct sv_err err = SV_ERR_INIT;
 	char **names = NULL;
@@ -308,7 +309,7 @@ static void look_into_folder(struct sv_host *host, const char *folder,
 	sv_host_free_names(names, n);
 }
 
-void sv_lock_look(struct sv_host *host, const char *path, const struct sv_machine *machine,
+void sv_lock_look(struct sv_host *host, const char *path, const struct sv_computer *machine,
 	struct sv_lock_finding *found)
 {
 	struct sv_err err = SV_ERR_INIT;

@@ -39,10 +39,10 @@ int sv_lock_parse(const void *bytes, size_t n, struct sv_lock_member *ret, struc
 int sv_lock_print(const struct sv_lock_member *m, const char *folder,
 	char ret[SV_LOCK_MEMBER_SIZE], struct sv_err *err);
 /* MACHINE as VMware for Linux would name this machine. */
-void sv_lock_machine_text(const struct sv_machine *machine, char ret[128]);
+void sv_lock_machine_text(const struct sv_computer *machine, char ret[128]);
 
 /* Was the member written on that machine? False where it cannot be proved. */
-bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_machine *machine);
+bool sv_lock_is_of_machine(const struct sv_lock_member *m, const struct sv_computer *machine);
 
 /* From harmless to grave: the gravest of several members counts. */
 enum sv_lock_kind {
@@ -66,14 +66,14 @@ struct sv_lock_finding {
  * something graver than *found, replaces *found. Never fails: what goes wrong is
  * SV_LOCK_UNCLEAR with the reason.
  */
-void sv_lock_look(struct sv_host *host, const char *path, const struct sv_machine *machine,
+void sv_lock_look(struct sv_host *host, const char *path, const struct sv_computer *machine,
 	struct sv_lock_finding *found);
 
 /* The same for one member file; and for its parsed text. Our own process's is SV_LOCK_NONE. */
-void sv_lock_look_at(struct sv_host *host, const char *file, const struct sv_machine *machine,
+void sv_lock_look_at(struct sv_host *host, const char *file, const struct sv_computer *machine,
 	struct sv_lock_finding *found);
 void sv_lock_judge(const struct sv_lock_member *m, const char *file,
-	const struct sv_machine *machine, struct sv_lock_finding *found);
+	const struct sv_computer *machine, struct sv_lock_finding *found);
 
 /* ---- a lock of our own ---- */
 
@@ -84,7 +84,7 @@ struct sv_lock;
  * longer run is cleared away. SV_BUSY with who has it, after waiting two seconds at most for
  * somebody who is only about to lock it. A killed process leaves SV_LOCK_STALE_OWN.
  */
-int sv_lock_take(struct sv_host *host, const char *path, const struct sv_machine *machine,
+int sv_lock_take(struct sv_host *host, const char *path, const struct sv_computer *machine,
 	struct sv_lock **ret, struct sv_err *err);
 void sv_lock_release(struct sv_lock *l); /* NULL-safe */
 

@@ -76,7 +76,7 @@ static int remove_stale(struct sv_host *host, const char *file, struct sv_err *e
 }
 
 /* A member or an entry: one that a sharevm left which no longer runs is removed. */
-static int meet(struct sv_lock *l, const char *file, const struct sv_machine *machine,
+static int meet(struct sv_lock *l, const char *file, const struct sv_computer *machine,
 	struct others *o, struct sv_err *err)
 {
 	size_t n = 0;
@@ -108,8 +108,8 @@ static bool is_debris(const struct sv_lock *l, const char *name)
 	return !sv_host_exists(l->host, path);
 }
 
-static int meet_all(struct sv_lock *l, char **names, size_t n, const struct sv_machine *machine,
-	struct others *o, struct sv_err *err)
+static int meet_all(struct sv_lock *l, char **names, size_t n,
+	const struct sv_computer *machine, struct others *o, struct sv_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		sv_autofree char *file = sv_path_join(l->folder, names[i]);
@@ -127,7 +127,7 @@ static int meet_all(struct sv_lock *l, char **names, size_t n, const struct sv_m
 	return 0;
 }
 
-static int look_around(struct sv_lock *l, const struct sv_machine *machine, struct others *ret,
+static int look_around(struct sv_lock *l, const struct sv_computer *machine, struct others *ret,
 	struct sv_err *err)
 {
 	struct sv_err why = SV_ERR_INIT;
@@ -159,7 +159,7 @@ static int make_folder(const struct sv_lock *l, struct sv_err *err)
 	return -1;
 }
 
-static int own_text(const struct sv_lock *l, const struct sv_machine *machine, uint32_t number,
+static int own_text(const struct sv_lock *l, const struct sv_computer *machine, uint32_t number,
 	char ret[SV_LOCK_MEMBER_SIZE], struct sv_err *err)
 {
 	struct sv_lock_member m = {.number = number + 1, .exclusive = true};
@@ -226,7 +226,7 @@ static int refuse(const struct sv_lock *l, const struct others *o, struct sv_err
 }
 
 /* One attempt. 1: somebody else comes or goes, it is worth another. */
-static int attempt(struct sv_lock *l, const struct sv_machine *machine, struct others *o,
+static int attempt(struct sv_lock *l, const struct sv_computer *machine, struct others *o,
 	struct sv_err *err)
 {
 	struct sv_err why = SV_ERR_INIT;
@@ -249,7 +249,7 @@ static int attempt(struct sv_lock *l, const struct sv_machine *machine, struct o
 	return o->entering ? 1 : 0;
 }
 
-static int take(struct sv_lock *l, const struct sv_machine *machine, struct sv_err *err)
+static int take(struct sv_lock *l, const struct sv_computer *machine, struct sv_err *err)
 {
 	struct others o = {0};
 	int rc = 1;
@@ -268,7 +268,7 @@ static int take(struct sv_lock *l, const struct sv_machine *machine, struct sv_e
 	return o.entering || o.found.kind != SV_LOCK_NONE || rc ? refuse(l, &o, err) : 0;
 }
 
-int sv_lock_take(struct sv_host *host, const char *path, const struct sv_machine *machine,
+int sv_lock_take(struct sv_host *host, const char *path, const struct sv_computer *machine,
 	struct sv_lock **ret, struct sv_err *err)
 {
 	struct sv_lock *l = calloc(1, sizeof *l);

@@ -115,6 +115,7 @@ static int read_vmx(struct sv_host *host, struct sv_vm *vm, struct sv_err *err)
 		return -1;
 	if (sv_vmx_parse(text, n, &vm->vmx, err) < 0)
 		return sv_err_path(err, vm->config);
+	sv_vmx_use_host(vm->vmx, host);
 	vm->name = sv_vmx_get_text(vm->vmx, "displayName");
 	if (!vm->name || !*vm->name) {
 		const char *base = sv_path_base(vm->config);

@@ -88,7 +88,7 @@ __attribute__((format(printf, 4, 5))) static void report(
 /* ---- VMware's locks ---- */
 
 static void look_at_lock(struct sv_host *host, const char *path,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	static const enum sv_vm_state meaning[] = {
 		[SV_LOCK_NONE] = SV_VM_OFF,
@@ -108,7 +108,7 @@ static void look_at_lock(struct sv_host *host, const char *path,
 
 /* A lock lies beside the name by which the file was opened, and that may be a link. */
 static void look_at_locks(struct sv_host *host, const char *path,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	sv_autofree char *real = sv_host_real_path(host, path, NULL);
 
@@ -174,7 +174,7 @@ static bool is_hypervisor(const char *process)
 }
 
 static void look_at_disks(struct sv_host *host, const struct sv_vm *vm,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	struct watched *w = calloc(1, sizeof *w);
 	struct sv_process p;
@@ -189,7 +189,7 @@ static void look_at_disks(struct sv_host *host, const struct sv_vm *vm,
 		watch_disk(host, w, vm->disks[i].path);
 	for (i = 0; i < w->n; i++)
 		look_at_locks(host, w->paths[i], machine, f);
-	if (sv_process_find_writer(w->ids, w->n, &p, &i))
+	if (sv_host_find_writer(host, w->ids, w->n, &p, &i))
 		report(f, is_hypervisor(p.name) ? SV_VM_RUNNING : SV_VM_LOCKED, w->paths[i],
 			"%s: process %" PRId64 " (%s) has it open for writing", w->paths[i],
 			p.pid, p.name);
@@ -223,7 +223,7 @@ static bool is_own(const struct folder *d, const struct sv_vm *vm, const char *n
 }
 
 static void look_at_name(struct sv_host *host, const struct sv_vm *vm, const struct folder *d,
-	const char *name, const struct sv_machine *machine, struct finding *f)
+	const char *name, const struct sv_computer *machine, struct finding *f)
 {
 	sv_autofree char *path = sv_path_join(vm->folder, name);
 	size_t stem = sv_vm_stem(name);
@@ -245,7 +245,7 @@ static void look_at_name(struct sv_host *host, const struct sv_vm *vm, const str
 }
 
 static void look_into_folder(struct sv_host *host, const struct sv_vm *vm,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	struct sv_err err = SV_ERR_INIT;
 	struct folder d = {0};
@@ -277,7 +277,7 @@ static void look_at_checkpoint(const struct sv_vm *vm, struct finding *f)
 }
 
 static void look_at_machine(struct sv_host *host, const struct sv_vm *vm,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	look_at_locks(host, vm->config, machine, f);
 	if (strcmp(vm->named, vm->config) != 0)
@@ -313,7 +313,7 @@ static bool uses(const struct sv_vm *machine, const struct sv_vm *image)
 }
 
 static void look_at_owner(struct sv_host *host, struct sv_vm *image, const char *config,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	SV_CLEANUP(sv_vm_closep) struct sv_vm *owner = NULL;
 
@@ -327,7 +327,7 @@ static void look_at_owner(struct sv_host *host, struct sv_vm *image, const char 
 }
 
 static void look_at_owners(struct sv_host *host, struct sv_vm *image,
-	const struct sv_machine *machine, struct finding *f)
+	const struct sv_computer *machine, struct finding *f)
 {
 	char **names = NULL;
 	size_t n = 0;
@@ -347,12 +347,12 @@ static void look_at_owners(struct sv_host *host, struct sv_vm *image,
 
 int sv_vm_refresh_state(struct sv_host *host, struct sv_vm *vm, struct sv_err *err)
 {
-	struct sv_machine machine;
+	struct sv_computer machine;
 	struct finding f = {.state = SV_VM_OFF};
 	sv_autofree char *reason = NULL;
 	sv_autofree char *file = NULL;
 
-	sv_machine_look(&machine);
+	sv_host_look_at_computer(host, &machine);
 	look_at_machine(host, vm, &machine, &f);
 	if (!vm->vmx)
 		look_at_owners(host, vm, &machine, &f);

@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
-#include "vm/charset.h"
+#include "io/host.h"
 
 #include <ctype.h>
 #include <stdint.h>
@@ -29,6 +29,7 @@ struct sv_vmx {
 	uint32_t *sorted; /* numbers of the lines that have a name */
 	size_t n_sorted;
 	const char *eol;
+	struct sv_host *host; /* who converts texts; may be NULL */
 };
 
 /* ---- one line ---- */
@@ -317,6 +318,7 @@ struct sv_vmx *sv_vmx_copy(const struct sv_vmx *vmx, struct sv_err *err)
 
 	if (!text || sv_vmx_parse(text, n, &copy, err) < 0)
 		return NULL;
+	copy->host = vmx->host;
 	return copy;
 }
 
@@ -468,6 +470,11 @@ int sv_vmx_set(struct sv_vmx *vmx, const char *name, const char *value, struct s
 
 /* ---- encodings ---- */
 
+void sv_vmx_use_host(struct sv_vmx *vmx, struct sv_host *host)
+{
+	vmx->host = host;
+}
+
 char *sv_vmx_get_text(const struct sv_vmx *vmx, const char *name)
 {
 	const char *value = sv_vmx_get(vmx, name), *encoding = sv_vmx_get(vmx, ".encoding");
@@ -475,14 +482,15 @@ char *sv_vmx_get_text(const struct sv_vmx *vmx, const char *name)
 
 	if (!value)
 		return NULL;
-	text = encoding ? sv_charset_convert(value, encoding, "UTF-8") : NULL;
+	text = encoding ? sv_host_recode(vmx->host, value, encoding, true) : NULL;
 	return text ? text : strdup(value);
 }
 
 int sv_vmx_set_text(struct sv_vmx *vmx, const char *name, const char *text, struct sv_err *err)
 {
 	const char *encoding = sv_vmx_get(vmx, ".encoding");
-	sv_autofree char *value = encoding ? sv_charset_convert(text, "UTF-8", encoding) : NULL;
+	sv_autofree char *value =
+		encoding ? sv_host_recode(vmx->host, text, encoding, false) : NULL;
 
 	if (encoding && !value) {
 		sv_fail(err, SV_UNSUPPORTED, NULL,

@@ -51,6 +51,11 @@ bool sv_vmx_next(
 int sv_vmx_set(struct sv_vmx *vmx, const char *name, const char *value, struct sv_err *err);
 void sv_vmx_remove(struct sv_vmx *vmx, const char *name);
 
+/* Texts are converted by this host: where its readers are shut off, somebody else must open the
+ * tables of an encoding. Without it they are converted here. */
+struct sv_host;
+void sv_vmx_use_host(struct sv_vmx *vmx, struct sv_host *host);
+
 /* In UTF-8. Where the encoding is unknown or the bytes do not fit it, the bytes as they are.
  * NULL where the name is absent or memory is gone. Caller frees. */
 char *sv_vmx_get_text(const struct sv_vmx *vmx, const char *name);

@@ -21,7 +21,7 @@
 
 static int lock(const char *path, struct sv_lock **ret, struct sv_err *err)
 {
-	struct sv_machine machine;
+	struct sv_computer machine;
 
 	sv_machine_look(&machine);
 	return sv_lock_take(sv_host_posix(), path, &machine, ret, err);

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const struct sv_machine machine = {
+	static const struct sv_computer machine = {
 		.host_name = "build7",
 		.mac = {0x00, 0x0c, 0x29, 0x11, 0x22, 0x33},
 		.uuid = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},

@@ -121,7 +121,7 @@ static void passes_over_readers_and_the_caller_itself(void **state)
 
 static void looks_at_the_machine(void **state)
 {
-	struct sv_machine m;
+	struct sv_computer m;
 	char name[256] = "";
 
 	(void)state;

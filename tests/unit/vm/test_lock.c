@@ -6,7 +6,7 @@
 #include "vm/lock.h"
 
 /* The words below were encoded with another tool from this name and address. */
-static const struct sv_machine machine = {
+static const struct sv_computer machine = {
 	.host_name = "build7",
 	.mac = {0x00, 0x0c, 0x29, 0x11, 0x22, 0x33},
 	.uuid = {0x05, 0xbf, 0xef, 0x3f, 0xd0, 0xe2, 0x64, 0x4e, 0xa5, 0x4d, 0xf3, 0x4e, 0x9d,
@@ -76,7 +76,7 @@ static bool is_own(const char *machine_id)
 
 static void knows_its_own_machine_by_name_and_address_or_by_uuid(void **state)
 {
-	struct sv_machine nameless = machine;
+	struct sv_computer nameless = machine;
 	struct sv_lock_member m = {.machine = OWN};
 
 	(void)state;

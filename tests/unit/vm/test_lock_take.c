@@ -9,7 +9,7 @@
 
 struct fixture {
 	char *dir, *disk;
-	struct sv_machine machine;
+	struct sv_computer machine;
 };
 
 static int set_up(void **state)
@@ -91,7 +91,7 @@ static void prints_what_vmware_prints(void **state)
 {
 	static const char text[SV_LOCK_MEMBER_SIZE] =
 		"6HlZAAL8AAAAAQAA 25235-1425668(python3) 1 X 1425668 lc=1712705103";
-	static const struct sv_machine machine = {
+	static const struct sv_computer machine = {
 		.host_name = "vm", .mac = {0x02, 0xfc, 0, 0, 0, 0x01}};
 	struct sv_lock_member m = {.pid = 25235,
 		.start = 1425668,

@@ -65,7 +65,7 @@ static void assert_refused(
 /* This machine's word in a lock, made independently of lock.c. */
 static void own_machine(char word[32])
 {
-	struct sv_machine m;
+	struct sv_computer m;
 	uint8_t raw[12] = {0};
 	uint32_t hash = 5381;
 

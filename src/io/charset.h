@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* From and to the encodings that VMware names in `.encoding`: "UTF-8", "windows-1252", "GBK",
  * "Shift_JIS", ... */
-#ifndef SV_VM_CHARSET_H
-#define SV_VM_CHARSET_H
+#ifndef SV_IO_CHARSET_H
+#define SV_IO_CHARSET_H
 
 /*
  * Converts a NUL-terminated text between two encodings. NULL where one of them is unknown, the

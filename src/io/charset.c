@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* iconv(3) for short texts. Nothing here depends on the locale. */
-#include "vm/charset.h"
+#include "io/charset.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
