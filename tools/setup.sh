@@ -26,6 +26,7 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc libc6-dev make meson ninja-build pkgconf python3
+		echo libseccomp-dev
 		echo libssl-dev libexpat1-dev zlib1g-dev libdeflate-dev libzstd-dev liblzma-dev liblzo2-dev
 		echo libjansson-dev libsqlite3-dev ntfs-3g-dev
 		;;

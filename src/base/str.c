@@ -101,6 +101,15 @@ char *sv_format(const char *fmt, ...)
 	return n < 0 ? NULL : text;
 }
 
+bool sv_path_is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (!strcmp(dir, "/"))
+		return true;
+	return !strncmp(path, dir, n) && path[n] == '/';
+}
+
 bool sv_path_is_absolute(const char *path)
 {
 	bool letter = (path[0] >= 'A' && path[0] <= 'Z') || (path[0] >= 'a' && path[0] <= 'z');

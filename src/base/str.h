@@ -44,6 +44,8 @@ char *sv_path_dir(const char *path);
 const char *sv_path_base(const char *path); /* points into path */
 /* `to` as seen from folder `dir`: "../disks/a". Both are canonical. Caller frees. */
 char *sv_path_relative(const char *dir, const char *to);
+bool sv_path_is_below(
+	const char *path, const char *dir); /* both canonical; deeper, not equal */
 bool sv_path_is_absolute(const char *path); /* also "C:\…" and "\\server\…" */
 
 bool sv_starts_with(const char *s, const char *prefix);

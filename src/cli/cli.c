@@ -2,6 +2,7 @@
 /* What commands share: global options, questions, the frame of JSON documents. */
 #include "cli/cmd.h"
 
+#include "cli/confine.h"
 #include "cli/report.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <strings.h>
 
 static const char *const colour_words[] = {"auto", "always", "never", NULL};
+static const char *const sandbox_words[] = {"auto", "require", "off", NULL};
 
 #define GLOBAL(field_) .field = offsetof(struct sv_globals, field_)
 
@@ -29,6 +31,13 @@ const struct sv_opt sv_global_options[] = {
 	{SV_OPT_CHOICE, "color", .value = "WHEN", GLOBAL(color), .choices = colour_words,
 		.help = "auto, always or never",
 		.more = "Without it, colour is used on a terminal unless \\fBNO_COLOR\\fR is set."},
+	{SV_OPT_CHOICE, "sandbox", .value = "WHEN", GLOBAL(sandbox), .choices = sandbox_words,
+		.help = "shut off what reads: auto, require or off",
+		.more = "Commands that look into a machine read it in a process that can open, "
+			"write and connect nothing. \\fBauto\\fR takes what the kernel has "
+			"for that, and \\fB--verbose\\fR tells what it lacks; "
+			"\\fBrequire\\fR refuses to read without; \\fBoff\\fR is for "
+			"debuggers."},
 	{SV_OPT_FLAG, "quiet", 'q', GLOBAL(quiet), .help = "no progress and no notes"},
 	{SV_OPT_FLAG, "verbose", 'v', GLOBAL(verbose), .help = "tell more"},
 	{SV_OPT_FLAG, "version", GLOBAL(version), .help = "print the version"},
@@ -86,15 +95,16 @@ int sv_ask(struct sv_cli *cli, bool dangerous, const char *question, struct sv_e
 int sv_each(struct sv_cli *cli, const struct sv_words *words, sv_each_fn fn, void *user,
 	struct sv_err *err)
 {
-	int first = SV_EXIT_OK;
+	int first = cli->again.result;
 
 	if (words->n == 1)
 		return fn(cli, words->item[0], user, err);
 	cli->out.one_line_json = true;
-	for (size_t i = 0; i < words->n && !sv_out_gone(&cli->out); i++) {
+	for (size_t i = cli->again.from; i < words->n && !sv_out_gone(&cli->out); i++) {
 		struct sv_err own = SV_ERR_INIT;
-		int rc = fn(cli, words->item[i], user, &own);
+		int rc = sv_confine_at(cli, words->item[i], i, i, first, &own);
 
+		rc = rc ? rc : fn(cli, words->item[i], user, &own);
 		if (rc < 0 && own.code == SV_CANCELLED) {
 			sv_err_copy(err, &own);
 			return -1;

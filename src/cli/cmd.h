@@ -29,14 +29,18 @@ enum {
 /* Options that every command knows. */
 struct sv_globals {
 	bool json, plain, dry_run, yes, no_input, quiet, verbose, version, help;
-	int color; /* enum sv_colour */
+	int color;   /* enum sv_colour */
+	int sandbox; /* enum sv_sandbox_when */
 };
+enum sv_sandbox_when { SV_SANDBOX_AUTO, SV_SANDBOX_REQUIRE, SV_SANDBOX_OFF };
 extern const struct sv_opt sv_global_options[];
 
 /* The first member of every command's argument struct. */
 struct sv_args {
 	struct sv_words operands;
 };
+
+#define SV_DEATHS_MAX 16 /* machines whose readers die, of one command */
 
 struct sv_cli {
 	struct sv_globals global;
@@ -45,7 +49,19 @@ struct sv_cli {
 	struct sv_bar bar;
 	struct sv_job job;
 	struct sv_host *host;
+	struct sv_host *broker; /* in a worker: what `host` stands on; else NULL */
+	/* in a worker after one that died (confine.h): what is not done again, and how */
+	struct {
+		size_t from;  /* the items before are done */
+		int result;   /* their exit code */
+		bool careful; /* one item at a time, so that it is known who dies */
+		size_t dead[SV_DEATHS_MAX];
+		int signal[SV_DEATHS_MAX];
+		size_t n_dead;
+	} again;
 };
+
+struct sv_grants;
 
 struct sv_example {
 	const char *command; /* "sharevm …" */
@@ -63,6 +79,10 @@ struct sv_cmd {
 	unsigned min_operands, max_operands;
 	enum sv_complete complete; /* what the shell offers for operands */
 	bool hidden;
+	/* Fills what a worker may have: the command runs in one, and only looks. NULL: it runs
+	 * in the process itself. */
+	int (*grant)(struct sv_cli *cli, const void *args, struct sv_grants *ret,
+		struct sv_err *err);
 	/* Returns an exit code, or -1 with the error raised. */
 	int (*run)(struct sv_cli *cli, const void *args, struct sv_err *err);
 };

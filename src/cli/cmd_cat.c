@@ -2,6 +2,7 @@
 /* sharevm cat VM:PATH...: the content of files. */
 #include "base/num.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/roots.h"
 #include "cli/vmpath.h"
 
@@ -105,5 +106,6 @@ const struct sv_cmd sv_cmd_cat = {
 	.min_operands = 1,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

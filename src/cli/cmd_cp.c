@@ -3,9 +3,11 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/copy.h"
 #include "cli/roots.h"
 #include "cli/vmpath.h"
+#include "io/broker.h"
 
 #include <string.h>
 
@@ -55,6 +57,8 @@ static struct sv_sink *open_sink(
 {
 	if (cli->global.dry_run)
 		return sv_sink_nowhere(err);
+	if (!d->tar && cli->broker)
+		return sv_sink_broker(cli->broker, a->archive, err);
 	if (!d->tar)
 		return sv_sink_host(d->dir, a->force, a->archive, err);
 	if (!cli->out.terminal)
@@ -202,6 +206,63 @@ static void put_summary(const struct sv_copy *c)
 			plural(c->sink->left_out));
 }
 
+/* The last component of a place, cut at `cuts`; "" where it is a root. Caller frees. */
+static char *last_name(const char *path, const char *cuts)
+{
+	size_t end = strlen(path), begin;
+
+	while (end && strchr(cuts, path[end - 1]))
+		end--;
+	for (begin = end; begin && !strchr(cuts, path[begin - 1]);)
+		begin--;
+	return strndup(path + begin, end - begin);
+}
+
+/* Whether '\' parts folders, and "x:" a volume, only the machine knows: each reading counts.
+ * What has no name of its own is called by its volume, and that begins with no dot. */
+static int grant_name(struct sv_grants *g, const char *inside, struct sv_err *err)
+{
+	const char *colon = strchr(inside, ':');
+	const char *paths[] = {inside, colon ? colon + 1 : inside};
+	const char *const cuts[] = {"/", "/\\"};
+
+	for (size_t i = 0; i < 4; i++) {
+		sv_autofree char *name = last_name(paths[i / 2], cuts[i % 2]);
+
+		if (!name)
+			return sv_fail_nomem(err);
+		g->any_name |= !*name;
+		if (*name && sv_grants_add_name(g, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int grant(
+	struct sv_cli *cli, const void *args, struct sv_grants *ret, struct sv_err *err)
+{
+	const struct args *a = args;
+	const struct sv_words *w = &a->vm.common.operands;
+	SV_CLEANUP(dest_free) struct dest d = {0};
+
+	if (sv_grant_first(cli, args, w->n - 1, ret, err) < 0 ||
+		find_dest(cli, w->item[w->n - 1], w->n - 1, &d, err) < 0)
+		return -1;
+	ret->into = SV_STEAL(d.dir);
+	ret->archive = a->archive;
+	ret->replace = a->force;
+	if (d.name)
+		return sv_grants_add_name(ret, d.name, err);
+	for (size_t i = 0; i + 1 < w->n; i++) {
+		SV_CLEANUP(sv_vmpath_free) struct sv_vmpath p = {0};
+
+		if (sv_vmpath_parse(sv_host_posix(), w->item[i], &p, err) < 0 ||
+			(p.inside && grant_name(ret, p.inside, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 {
 	const struct args *a = args;
@@ -263,5 +324,6 @@ const struct sv_cmd sv_cmd_cp = {
 	.min_operands = 2,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = grant,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/listing.h"
 #include "cli/many.h"
 #include "cli/match.h"
@@ -254,5 +255,6 @@ const struct sv_cmd sv_cmd_find = {
 	.min_operands = 1,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/machine.h"
 
 #include <string.h>
@@ -173,5 +174,6 @@ const struct sv_cmd sv_cmd_image_check = {
 	.min_operands = 1,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

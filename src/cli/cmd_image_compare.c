@@ -2,6 +2,7 @@
 /* sharevm image compare A B: do two disk images show their guests the same? */
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/machine.h"
 #include "image/compare.h"
 
@@ -128,5 +129,6 @@ const struct sv_cmd sv_cmd_image_compare = {
 	.min_operands = 2,
 	.max_operands = 2,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/grid.h"
 #include "cli/listing.h"
 #include "cli/machine.h"
@@ -194,5 +195,6 @@ const struct sv_cmd sv_cmd_image_info = {
 	.min_operands = 1,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

@@ -3,10 +3,12 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/grid.h"
 #include "cli/machine.h"
 #include "cli/many.h"
 #include "cli/report.h"
+#include "io/broker.h"
 
 #include <string.h>
 
@@ -235,6 +237,13 @@ static int put(struct sv_cli *cli, size_t i, int rc, const struct sv_err *own, v
 	return rc < 0 ? sv_exit_code(own->code) : rc;
 }
 
+static const char *name_of(size_t i, void *user)
+{
+	const struct list *l = user;
+
+	return l->paths[i];
+}
+
 static int put_all(struct sv_cli *cli, struct list *l, struct sv_err *err)
 {
 	static const struct sv_grid_col cols[] = {{"NAME", .shrinks = true}, {"KIND"},
@@ -243,8 +252,12 @@ static int put_all(struct sv_cli *cli, struct list *l, struct sv_err *err)
 	SV_CLEANUP(sv_grid_freep)
 	struct sv_grid *grid =
 		sv_grid_new(cols, SV_ARRAY_LEN(cols) - (cli->global.verbose ? 0 : 1));
-	struct sv_many m = {
-		.work = look, .done = put, .user = l, .stage = "looking at the machines"};
+	struct sv_many m = {.work = look,
+		.done = put,
+		.name = name_of,
+		.user = l,
+		.stage = "looking at the machines",
+		.prints_last = true};
 	int rc;
 
 	l->grid = grid;
@@ -290,6 +303,19 @@ static int gather(struct list *l, const struct sv_library *library, struct sv_er
 	for (size_t i = 0; i < library->n; i++)
 		l->paths[l->n++] = library->machines[i].path;
 	return 0;
+}
+
+static int grant(
+	struct sv_cli *cli, const void *args, struct sv_grants *ret, struct sv_err *err)
+{
+	const struct args *a = args;
+
+	for (size_t i = 0; i < a->in.n; i++)
+		if (sv_grants_add(ret, sv_host_posix(), a->in.item[i], err))
+			return -1;
+	if (!a->in.n && !a->vm.common.operands.n && sv_grant_library(ret, err))
+		return -1;
+	return sv_grant_operands(cli, args, ret, err);
 }
 
 static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
@@ -342,5 +368,6 @@ const struct sv_cmd sv_cmd_list = {
 	.min_operands = 0,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = grant,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/listing.h"
 #include "cli/roots.h"
 #include "cli/show.h"
@@ -378,5 +379,6 @@ const struct sv_cmd sv_cmd_ls = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/machine.h"
 #include "cli/reg.h"
 #include "cli/vmpath.h"
@@ -390,5 +391,6 @@ const struct sv_cmd sv_cmd_reg = {
 	.min_operands = 1,
 	.max_operands = 2,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

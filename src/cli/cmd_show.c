@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sharevm show VM...: what a machine is made of and how full it is. */
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/many.h"
 #include "cli/show.h"
 
@@ -52,5 +53,6 @@ const struct sv_cmd sv_cmd_show = {
 	.min_operands = 1,
 	.max_operands = SV_UNLIMITED,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

@@ -187,8 +187,6 @@ static int pump(struct copying *k, const struct sv_tree_item *item, bool *ret_wh
 	rc = sv_fs_extract(item->fs, item->st.ino, NULL, &s.dev, &k->inner, what);
 	sv_dev_close(&s.dev);
 	*ret_whole = !rc;
-	if (!rc)
-		k->c->bytes += item->st.size;
 	if (!rc || (!s.failed && what->code != SV_CANCELLED && what->code != SV_NOMEM))
 		return 0;
 	sv_err_copy(err, what);
@@ -216,7 +214,10 @@ static int copy_file(struct copying *k, const char *name, const struct sv_tree_i
 		return -1;
 	if (sink->ops->end_file(sink, &k->o, whole, &what))
 		return soften(k, item, &what, err);
-	k->c->files += whole;
+	if (whole) {
+		k->c->files++;
+		k->c->bytes += item->st.size;
+	}
 	*ret_done = whole;
 	return 0;
 }

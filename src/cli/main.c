@@ -7,6 +7,7 @@
  */
 #include "base/num.h"
 #include "cli/cmd.h"
+#include "cli/confine.h"
 #include "cli/help.h"
 #include "cli/report.h"
 #include "io/tar.h"
@@ -112,7 +113,7 @@ static int run_command(struct sv_cli *cli, const struct sv_cmd *cmd, char *const
 	} else {
 		rc = check_operands(cmd, args, err);
 		if (!rc)
-			rc = cmd->run(cli, args, err);
+			rc = sv_confine(cli, cmd, args, err);
 	}
 	sv_opt_free(&scopes[0]);
 	sv_words_free(&args->operands);

@@ -7,7 +7,9 @@
 
 #include "base/num.h"
 #include "base/pool.h"
+#include "cli/confine.h"
 #include "cli/report.h"
+#include "io/broker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -56,6 +58,7 @@ struct crew {
 	size_t n, printed;
 	unsigned good, bad;
 	int first;
+	size_t from; /* the items before were done by a process that died */
 };
 
 /* ---- on the workers ---- */
@@ -257,6 +260,13 @@ static void submit(struct crew *crew, struct sv_pool *pool, struct slot *s, size
 	sv_pool_submit(pool, &s->work);
 }
 
+static int result_of(const struct crew *crew)
+{
+	return crew->good && crew->bad
+		       ? (crew->first == SV_EXIT_FAULTS ? SV_EXIT_FAULTS : SV_EXIT_PARTLY)
+		       : crew->first;
+}
+
 static int run_all(struct crew *crew, struct sv_pool *pool, struct sv_err *err)
 {
 	size_t next = 0;
@@ -277,29 +287,37 @@ static int run_all(struct crew *crew, struct sv_pool *pool, struct sv_err *err)
 		rc = sv_pool_wait(pool, &s->work, &own);
 		if (finish(crew, i, rc, &own, err))
 			return -1;
+		if (!crew->m->prints_last && sv_confine_at(crew->cli, NULL, SV_BROKER_ANY,
+						     i + 1, result_of(crew), err))
+			return -1;
 		if (next < crew->n)
 			submit(crew, pool, s, next++);
 	}
 	return 0;
 }
 
-static int result_of(const struct crew *crew)
+/* Where a worker stands that may die (confine.h). */
+static int tell(struct crew *crew, size_t i, struct sv_err *err)
 {
-	return crew->good && crew->bad
-		       ? (crew->first == SV_EXIT_FAULTS ? SV_EXIT_FAULTS : SV_EXIT_PARTLY)
-		       : crew->first;
+	const struct sv_many *m = crew->m;
+
+	if (crew->n < 2)
+		return 0;
+	return sv_confine_at(crew->cli, m->name(i, m->user), i, m->prints_last ? 0 : i,
+		result_of(crew), err);
 }
 
-/* Where the system gives no threads, and for a single item. */
+/* Where the system gives no threads, for a single item, and after a reader has died. */
 static int run_alone(struct crew *crew, struct sv_err *err)
 {
-	for (size_t i = 0; i < crew->n && !sv_out_gone(&crew->cli->out); i++) {
+	for (size_t i = crew->from; i < crew->n && !sv_out_gone(&crew->cli->out); i++) {
 		struct sv_err own = SV_ERR_INIT;
 		int rc;
 
 		if (crew->m->blank_between && i)
 			sv_out_nl(&crew->cli->out);
-		rc = crew->m->work(crew->cli, i, crew->m->user, &own);
+		rc = tell(crew, i, &own);
+		rc = rc < 0 ? -1 : crew->m->work(crew->cli, i, crew->m->user, &own);
 		if (finish(crew, i, rc, &own, err))
 			return -1;
 	}
@@ -314,9 +332,13 @@ int sv_many_run(struct sv_cli *cli, const struct sv_many *m, size_t n, struct sv
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.room = PTHREAD_COND_INITIALIZER,
 		.news = PTHREAD_COND_INITIALIZER};
-	struct sv_pool *pool = n > 1 ? sv_pool_new(0, NULL) : NULL;
+	struct sv_pool *pool = n > 1 && !cli->again.careful ? sv_pool_new(0, NULL) : NULL;
 	int rc;
 
+	if (cli->again.from) {
+		crew.from = cli->again.from;
+		count(&crew, cli->again.result);
+	}
 	if (!pool || sv_pool_workers(pool) < 2) {
 		sv_pool_free(pool);
 		return run_alone(&crew, err);
@@ -356,11 +378,19 @@ static int do_word(struct sv_cli *cli, size_t i, void *user, struct sv_err *err)
 	return rc;
 }
 
+static const char *name_of_word(size_t i, void *user)
+{
+	const struct each *e = user;
+
+	return e->words->item[i];
+}
+
 int sv_each_at_once(struct sv_cli *cli, const struct sv_words *words, bool blank_between,
 	sv_each_fn fn, const void *user, struct sv_err *err)
 {
 	struct each e = {words, fn, user};
 	struct sv_many m = {.work = do_word,
+		.name = name_of_word,
 		.user = &e,
 		.stage = "looking at the machines",
 		.blank_between = blank_between && !cli->global.json && !cli->global.plain};

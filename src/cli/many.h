@@ -31,6 +31,8 @@ struct sv_many {
 	void *user;
 	const char *stage;  /* for the progress: "looking at the machines" */
 	bool blank_between; /* a blank line between what two items print */
+	bool prints_last;   /* done() keeps what is printed for the end: all is one piece */
+	const char *(*name)(size_t i, void *user); /* of an item, for messages */
 };
 
 /*

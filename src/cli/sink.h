@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "fs/extract.h"
 #include "io/extract.h"
+#include "io/host.h"
 
 struct sv_sink;
 
@@ -59,8 +60,14 @@ struct sv_sink {
 
 /* `archive`: as sv_extract_open() has it, and with it all links and devices. */
 struct sv_sink *sv_sink_host(const char *dir, bool replace, bool archive, struct sv_err *err);
+/* The same through a broker, into what it was granted. */
+struct sv_sink *sv_sink_broker(struct sv_host *broker, bool archive, struct sv_err *err);
 struct sv_sink *sv_sink_tar(struct sv_out *out, struct sv_job *job, struct sv_err *err);
 struct sv_sink *sv_sink_nowhere(struct sv_err *err);
+
+/* What an object becomes on the host: for extract.h, and as st_mode has it. */
+struct sv_extract_meta sv_sink_meta(const struct sv_object *o);
+uint32_t sv_sink_mode(enum sv_fs_type type);
 
 void sv_sink_close(struct sv_sink *s);
 SV_DEFINE_CLEANUP(struct sv_sink, sv_sink_close)

@@ -16,7 +16,7 @@ void sv_sink_close(struct sv_sink *s)
 		s->ops->close(s);
 }
 
-static struct sv_extract_meta meta_of(const struct sv_object *o)
+struct sv_extract_meta sv_sink_meta(const struct sv_object *o)
 {
 	const struct sv_fs_stat *st = &o->st;
 
@@ -48,7 +48,7 @@ static int host_folder(
 
 static int host_end_folder(struct sv_sink *s, const struct sv_object *o, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(o);
+	struct sv_extract_meta meta = sv_sink_meta(o);
 
 	return sv_extract_leave(host(s)->x, &meta, err);
 }
@@ -69,7 +69,7 @@ static int host_write(
 static int host_end_file(
 	struct sv_sink *s, const struct sv_object *o, bool whole, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(o);
+	struct sv_extract_meta meta = sv_sink_meta(o);
 
 	if (whole)
 		return sv_extract_finish(host(s)->x, o->st.size, &meta, err);
@@ -80,12 +80,12 @@ static int host_end_file(
 static int host_link(struct sv_sink *s, const char *name, const char *target,
 	const struct sv_object *o, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(o);
+	struct sv_extract_meta meta = sv_sink_meta(o);
 
 	return sv_extract_link(host(s)->x, name, target, host(s)->replace, &meta, err);
 }
 
-static uint32_t mode_of(enum sv_fs_type type)
+uint32_t sv_sink_mode(enum sv_fs_type type)
 {
 	return type == SV_FS_CHAR    ? S_IFCHR
 	       : type == SV_FS_BLOCK ? S_IFBLK
@@ -96,9 +96,9 @@ static uint32_t mode_of(enum sv_fs_type type)
 static int host_node(
 	struct sv_sink *s, const char *name, const struct sv_object *o, struct sv_err *err)
 {
-	struct sv_extract_meta meta = meta_of(o);
+	struct sv_extract_meta meta = sv_sink_meta(o);
 
-	return sv_extract_node(host(s)->x, name, mode_of(o->st.type), o->st.dev_major,
+	return sv_extract_node(host(s)->x, name, sv_sink_mode(o->st.type), o->st.dev_major,
 		o->st.dev_minor, host(s)->replace, &meta, err);
 }
 

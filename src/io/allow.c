@@ -76,16 +76,6 @@ int sv_allow_add_file(struct sv_allow *a, const char *path, uint64_t size, int64
 	return 0;
 }
 
-/* Both canonical: is path in dir or deeper? */
-static bool lies_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (!strcmp(dir, "/"))
-		return true;
-	return !strncmp(path, dir, n) && path[n] == '/';
-}
-
 static bool is_recorded(
 	const struct sv_allow *a, const char *path, const struct sv_host_stat *st)
 {
@@ -102,12 +92,12 @@ static bool is_recorded(
 static bool is_allowed(const struct sv_allow *a, const char *home, const char *path,
 	const struct sv_host_stat *st)
 {
-	if (lies_below(path, home))
+	if (sv_path_is_below(path, home))
 		return true;
 	if (!a)
 		return false;
 	for (size_t i = 0; i < a->n_dirs; i++) {
-		if (lies_below(path, a->dirs[i]))
+		if (sv_path_is_below(path, a->dirs[i]))
 			return true;
 	}
 	return is_recorded(a, path, st);

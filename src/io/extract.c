@@ -223,16 +223,15 @@ int sv_extract_begin(struct sv_extract *x, const char *name, bool replace, struc
 	return 0;
 }
 
-static int write_all(
-	struct sv_extract *x, const uint8_t *p, size_t n, uint64_t off, struct sv_err *err)
+static int write_all(int fd, const uint8_t *p, size_t n, uint64_t off)
 {
 	while (n) {
-		ssize_t got = pwrite(x->fd, p, n, (off_t)off);
+		ssize_t got = pwrite(fd, p, n, (off_t)off);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return sv_extract_fail(x, x->name, err, errno, "cannot write");
+			return errno;
 		p += got;
 		off += (uint64_t)got;
 		n -= (size_t)got;
@@ -240,13 +239,18 @@ static int write_all(
 	return 0;
 }
 
-int sv_extract_write(
-	struct sv_extract *x, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
+int sv_extract_fd(const struct sv_extract *x)
+{
+	return x->fd;
+}
+
+int sv_extract_write_to(int fd, const void *bytes, size_t n, uint64_t off)
 {
 	const uint8_t *p = bytes;
 	size_t at = 0;
+	int sys = 0;
 
-	while (at < n) {
+	while (!sys && at < n) {
 		size_t begin, end;
 
 		while (at < n && sv_is_zero(p + at, SV_MIN(n - at, (size_t)HOLE_PAGE)))
@@ -254,11 +258,18 @@ int sv_extract_write(
 		begin = end = at;
 		while (end < n && !sv_is_zero(p + end, SV_MIN(n - end, (size_t)HOLE_PAGE)))
 			end += SV_MIN(n - end, (size_t)HOLE_PAGE);
-		if (write_all(x, p + begin, end - begin, off + begin, err))
-			return -1;
+		sys = write_all(fd, p + begin, end - begin, off + begin);
 		at = end;
 	}
-	return 0;
+	return sys;
+}
+
+int sv_extract_write(
+	struct sv_extract *x, const void *bytes, size_t n, uint64_t off, struct sv_err *err)
+{
+	int sys = sv_extract_write_to(x->fd, bytes, n, off);
+
+	return sys ? sv_extract_fail(x, x->name, err, sys, "cannot write") : 0;
 }
 
 /* A damaged file system can say that a file has any size; that concerns this file only. */

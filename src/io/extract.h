@@ -68,6 +68,10 @@ int sv_extract_write(
 int sv_extract_finish(struct sv_extract *x, uint64_t size, const struct sv_extract_meta *meta,
 	struct sv_err *err);
 void sv_extract_drop(struct sv_extract *x); /* the file that was begun */
+/* Its descriptor, for who writes by himself; and what sv_extract_write() does to one: 0 or an
+ * errno. */
+int sv_extract_fd(const struct sv_extract *x);
+int sv_extract_write_to(int fd, const void *bytes, size_t n, uint64_t off);
 
 /* A symbolic link, never followed here. The caller decides which targets are harmless. */
 int sv_extract_link(struct sv_extract *x, const char *name, const char *target, bool replace,

@@ -184,6 +184,11 @@ static const struct sv_dev_ops file_ops = {
 	.close = file_close,
 };
 
+int sv_file_fd(const struct sv_dev *d)
+{
+	return d->ops == &file_ops ? file_fd(d) : -1;
+}
+
 /* Shared lock on one byte. True also where the file system has no such locks. */
 static bool take_byte(int fd, off_t byte)
 {

@@ -38,6 +38,14 @@ int sv_library_scan(struct sv_host *host, const char *const *dirs, size_t n_dirs
 void sv_library_free(struct sv_library *l); /* frees the content */
 
 /*
+ * Where such a scan of a user's libraries reads: called for each folder (or registry) that
+ * exists, and for that of each machine. For who must allow it before a scan.
+ */
+typedef int (*sv_library_place_fn)(void *user, const char *path, struct sv_err *err);
+int sv_library_places(struct sv_host *host, const char *home, sv_library_place_fn fn,
+	void *user, struct sv_err *err);
+
+/*
  * The machine of that name: exact, else the only one whose name begins so (capitals count as
  * small letters). SV_NOTFOUND, or SV_USAGE with the candidates. Caller frees *ret_path.
  */

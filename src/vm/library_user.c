@@ -5,6 +5,7 @@
  * (VirtualBox.xml: MachineEntry, defaultMachineFolder), and the folders that each proposes.
  */
 #include "vm/found.h"
+#include "vm/library.h"
 #include "vm/vmx.h"
 
 #include "base/num.h"
@@ -20,6 +21,10 @@ static const char *const home_folders[] = {"vmware", "Virtual Machines.localized
 	"Documents/Virtual Machines.localized", "VirtualBox VMs", ".local/share/libvirt/images",
 	".local/share/gnome-boxes/images", "Parallels",
 	"Library/Containers/com.utmapp.UTM/Data/Documents"};
+static const char *const dictionaries[] = {".vmware/inventory.vmls", ".vmware/preferences",
+	"Library/Application Support/VMware Fusion/vmInventory"};
+static const char *const registries[] = {".config/VirtualBox/VirtualBox.xml",
+	".VirtualBox/VirtualBox.xml", "Library/VirtualBox/VirtualBox.xml"};
 static const char *const system_folders[] = {"/var/lib/libvirt/images"};
 
 /* A registry's text; NULL where there is none, which is no error. */
@@ -146,11 +151,6 @@ static int add_folders(struct sv_found *f, const char *home, struct sv_err *err)
 
 int sv_found_add_user(struct sv_found *f, const char *home, struct sv_err *err)
 {
-	static const char *const dictionaries[] = {".vmware/inventory.vmls",
-		".vmware/preferences", "Library/Application Support/VMware Fusion/vmInventory"};
-	static const char *const registries[] = {".config/VirtualBox/VirtualBox.xml",
-		".VirtualBox/VirtualBox.xml", "Library/VirtualBox/VirtualBox.xml"};
-
 	for (size_t i = 0; i < SV_ARRAY_LEN(dictionaries); i++)
 		if (add_dictionary(f, home, dictionaries[i], err) < 0)
 			return -1;
@@ -158,4 +158,51 @@ int sv_found_add_user(struct sv_found *f, const char *home, struct sv_err *err)
 		if (add_virtualbox(f, home, registries[i], err) < 0)
 			return -1;
 	return add_folders(f, home, err);
+}
+
+/* ---- where all of it lies ---- */
+
+struct places {
+	struct sv_host *host;
+	const char *home;
+	sv_library_place_fn fn;
+	void *user;
+};
+
+static int tell_places(struct places *p, const char *const *names, size_t n, struct sv_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		sv_autofree char *path = sv_path_join(p->home, names[i]);
+
+		if (!path)
+			return sv_fail_nomem(err);
+		if (sv_host_exists(p->host, path) && p->fn(p->user, path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Where the user's registries say that machines are. */
+static int tell_machines(struct places *p, struct sv_err *err)
+{
+	struct sv_found f = {.host = p->host};
+	int rc = sv_found_add_user(&f, p->home, err);
+
+	for (size_t i = 0; rc == 0 && i < f.n; i++)
+		rc = p->fn(p->user, f.files[i].path, err);
+	sv_found_free(&f);
+	return rc;
+}
+
+int sv_library_places(struct sv_host *host, const char *home, sv_library_place_fn fn,
+	void *user, struct sv_err *err)
+{
+	struct places p = {host, home, fn, user};
+
+	if (tell_places(&p, home_folders, SV_ARRAY_LEN(home_folders), err) < 0 ||
+		tell_places(&p, dictionaries, SV_ARRAY_LEN(dictionaries), err) < 0 ||
+		tell_places(&p, registries, SV_ARRAY_LEN(registries), err) < 0 ||
+		tell_places(&p, system_folders, SV_ARRAY_LEN(system_folders), err) < 0)
+		return -1;
+	return tell_machines(&p, err);
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the seeds of fuzz_tar into corpus/tar beside this script."""
+"""Writes the seeds of fuzz_tar and fuzz_broker into corpus/NAME beside this script."""
 import io
 import os
+import struct
 import tarfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def save(name, content):
-    folder = os.path.join(HERE, "corpus", "tar")
+def save(name, content, fuzzer="tar"):
+    folder = os.path.join(HERE, "corpus", fuzzer)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, name), "wb") as f:
         f.write(content)
@@ -47,3 +48,21 @@ save("bad-size", bytes(bad))
 for number, text in enumerate((b"12 path=abc\n9 size=1\n", b"13 path=abc\n", b"10 size=1x\n",
                                b"22 GNU.sparse.size=10\n")):
     save(f"records-{number}", text)
+
+
+def question(name, op, text=b"", data=b"", a=0, b=0, nsec=0):
+    head = struct.pack("=4I2Q2q6I", op, len(text), len(data), 0, a, b, 0, 0, nsec, 0, 1, 0o644, 0, 0)
+    save(name, head + text + data, "broker")
+
+
+question("open", 0, b"/vm/a.vmx\0")
+question("list", 2, b"/vm\0")
+question("writer", 6, data=bytes(32))
+question("recode", 8, b"windows-1252\0", b"caf\xe9\0")
+question("leave", 12)
+question("put", 16, b"a\0", b"content")
+question("link", 17, b"a\0", b"b\0")
+question("link-no-string", 17, b"a\0", b"b")
+question("no-text", 0)
+question("late", 12, nsec=1000000000)
+question("beyond", 99)
