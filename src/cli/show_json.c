@@ -58,6 +58,29 @@ static void put_users(struct sv_json *j, const struct sv_guest_os *os)
 	sv_json_end_array(j);
 }
 
+static void put_kernels(struct sv_json *j, const struct sv_guest_os *os)
+{
+	sv_json_key(j, "kernels");
+	sv_json_array(j);
+	for (size_t i = 0; i < os->n_kernels; i++)
+		sv_json_string(j, os->kernels[i]);
+	sv_json_end_array(j);
+}
+
+/* What fstab mounts, as far as it was found; those of the first system are known. */
+static void put_mounts(struct sv_json *j, const struct sv_guest *g)
+{
+	sv_json_key(j, "mounts");
+	sv_json_array(j);
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		sv_json_object(j);
+		sv_json_kstring(j, "path", g->mounts[i].path);
+		sv_json_kstring(j, "volume", g->volumes[g->mounts[i].volume].id);
+		sv_json_end_object(j);
+	}
+	sv_json_end_array(j);
+}
+
 static void put_system(
 	struct sv_json *j, const struct sv_guest *g, const struct sv_guest_os *os)
 {
@@ -75,9 +98,15 @@ static void put_system(
 	put_time(j, "installed", os->installed);
 	put_time(j, "last_shutdown", os->last_shutdown);
 	sv_json_ku64(j, "services", os->services);
+	sv_json_ku64(j, "services_auto", os->services_auto);
 	sv_json_kstring(j, "pending_reboot", or_null(os->pending_reboot));
 	sv_json_kstring(j, "volume", os->volume >= 0 ? g->volumes[os->volume].id : NULL);
+	sv_json_kstring(j, "machine_id", or_null(os->machine_id));
 	put_users(j, os);
+	if (os->n_kernels)
+		put_kernels(j, os);
+	if (os == &g->os && g->n_mounts)
+		put_mounts(j, g);
 	sv_json_end_object(j);
 }
 

@@ -251,6 +251,7 @@ static void put_history(struct sv_out *o, const struct sv_guest_os *os)
 	add_part(&text, "", os->display_version);
 	add_part(&text, "installed ", installed);
 	add_part(&text, "last shut down ", down);
+	add_part(&text, "kernel ", os->n_kernels ? os->kernels[0] : "");
 	for (size_t i = 0; i < os->n_users; i++) {
 		if (!is_person(&os->users[i]))
 			continue;

@@ -103,7 +103,7 @@ static int list_system(struct sv_apps *a, bool *ret_known, struct sv_err *err)
 	struct sv_err why = SV_ERR_INIT;
 	int rc = 0;
 
-	if (strcmp(a->os->family, "windows") != 0 &&
+	if (strcmp(a->os->family, "linux") == 0 &&
 		sv_unix_of(a->g, a->system, a->job, &a->at, &why) < 0)
 		return sv_apps_damage(a, a->os->product, &why, err);
 	for (size_t i = 0; i < SV_ARRAY_LEN(sources) && !rc; i++) {

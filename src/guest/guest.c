@@ -292,6 +292,16 @@ int sv_guest_new_system(struct sv_guest *g, size_t volume, const char *family,
 	return 0;
 }
 
+bool sv_guest_has_system(const struct sv_guest *g, size_t volume)
+{
+	const struct sv_guest_os *os;
+
+	for (size_t i = 0; (os = sv_guest_system(g, i)); i++)
+		if (os->volume == (int)volume)
+			return true;
+	return false;
+}
+
 const struct sv_guest_os *sv_guest_system(const struct sv_guest *g, size_t i)
 {
 	if (i == 0)
@@ -325,7 +335,9 @@ static int open_guest(struct sv_dev *const *disks, size_t n, bool brief, struct 
 		return sv_fail_nomem(err);
 	g->system_volume = -1;
 	if (sv_guest_os_init(&g->os, err) < 0 || open_all(g, disks, n, job, err) < 0 ||
-		sv_windows_detect(g, brief, job, err) < 0 || sv_linux_detect(g, job, err) < 0)
+		sv_windows_detect(g, brief, job, err) < 0 ||
+		sv_others_detect(g, job, err) < 0 || sv_linux_detect(g, job, err) < 0 ||
+		sv_unreadable_detect(g, err) < 0)
 		return -1;
 	*ret = SV_STEAL(g);
 	return 0;

@@ -55,7 +55,9 @@ struct sv_guest_mount {
 
 /* Texts are "" and times 0 where something is not known. */
 struct sv_guest_os {
-	char *family;  /* "windows", "linux"; "" where none is recognised */
+	/* "windows", "linux", "macos", "freebsd", "openbsd", "netbsd"; "" where none is
+	 * recognised */
+	char *family;
 	char *product; /* "Windows 7 Ultimate" */
 	char *version; /* "6.1.7601", "10.0.19045.3803" */
 	char *arch;    /* "x86", "x86_64", "arm64" */
@@ -65,13 +67,14 @@ struct sv_guest_os {
 	uint32_t build, ubr;   /* 19045 and 3803, its updates */
 	char *time_zone;       /* as that system calls it */
 	struct sv_fs_time installed, last_shutdown;
-	uint32_t services;    /* how many are known to it, drivers among them */
-	char *pending_reboot; /* "" or what waits for a restart */
+	uint32_t services;      /* how many are known to it, drivers among them */
+	uint32_t services_auto; /* that start with the system, without drivers */
+	char *pending_reboot;   /* "" or what waits for a restart */
 	struct sv_guest_user *users;
 	size_t n_users;
 	int volume;     /* index of its volume, -1 where none is recognised */
 	char *folder;   /* in it: "/Windows"; of a Unix where its root is: "", "/@" */
-	char **kernels; /* Linux: versions that /boot has, the newest first */
+	char **kernels; /* Linux: versions in /boot, or /lib/modules; newest first */
 	size_t n_kernels;
 	char *machine_id; /* of systemd */
 	char letter;      /* of its volume, as this system knows it; 0 for none */

@@ -40,7 +40,8 @@ int sv_guest_open_fs(struct sv_guest *g, size_t i, struct sv_fs **ret, struct sv
 /* The first one is g->os, whose volume is the system volume. `family` is copied. */
 int sv_guest_new_system(struct sv_guest *g, size_t volume, const char *family,
 	const char *folder, struct sv_guest_os **ret, struct sv_err *err);
-int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err); /* of zeros */
+bool sv_guest_has_system(const struct sv_guest *g, size_t volume); /* was one found there? */
+int sv_guest_os_init(struct sv_guest_os *os, struct sv_err *err);  /* of zeros */
 void sv_guest_os_free(struct sv_guest_os *os);
 
 /* find.c: a path from the folder `root` of a volume, which no link leaves but by a letter. */
@@ -52,6 +53,11 @@ int sv_guest_find_from(struct sv_guest *g, size_t volume, uint64_t root, const c
  * system volume. What cannot be found out stays "": only SV_NOMEM and SV_CANCELLED are errors.
  */
 int sv_linux_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err);
+
+/* other_systems.c: the same for macOS and the BSDs; and, where nothing else is there, for those
+ * whose file system is not read here. */
+int sv_others_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err);
+int sv_unreadable_detect(struct sv_guest *g, struct sv_err *err);
 
 /* mounts.c: g->mounts from the text of an fstab ("" for none); `root` is mounted on "/". */
 int sv_mounts_add(struct sv_guest *g, size_t volume, uint64_t root, const char *fstab,

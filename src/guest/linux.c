@@ -259,27 +259,38 @@ static int take_users(const struct linux_root *l, struct sv_err *err)
 
 /* ---- kernels ---- */
 
+static int add_kernel(struct sv_guest_os *os, const char *version)
+{
+	void *grown = realloc(os->kernels, (os->n_kernels + 1) * sizeof *os->kernels);
+
+	if (!grown)
+		return SV_NOMEM;
+	os->kernels = grown;
+	os->kernels[os->n_kernels] = strdup(version);
+	if (!os->kernels[os->n_kernels])
+		return SV_NOMEM;
+	return ++os->n_kernels >= KERNELS_MAX ? SV_OK + 1 : 0;
+}
+
 static int take_kernel(void *user, const char *name, const void *raw, size_t raw_len,
 	uint64_t ino, enum sv_fs_type type)
 {
 	static const char *const prefixes[] = {"vmlinuz-", "vmlinux-", "Image-"};
-	struct sv_guest_os *os = user;
-	void *grown;
 
 	(void)raw, (void)raw_len, (void)ino, (void)type;
-	for (size_t i = 0; i < SV_ARRAY_LEN(prefixes); i++) {
-		if (!sv_starts_with(name, prefixes[i]))
-			continue;
-		grown = realloc(os->kernels, (os->n_kernels + 1) * sizeof *os->kernels);
-		if (!grown)
-			return SV_NOMEM;
-		os->kernels = grown;
-		os->kernels[os->n_kernels] = strdup(name + strlen(prefixes[i]));
-		if (!os->kernels[os->n_kernels])
-			return SV_NOMEM;
-		return ++os->n_kernels >= KERNELS_MAX ? SV_OK + 1 : 0;
-	}
+	for (size_t i = 0; i < SV_ARRAY_LEN(prefixes); i++)
+		if (sv_starts_with(name, prefixes[i]))
+			return add_kernel(user, name + strlen(prefixes[i]));
 	return 0;
+}
+
+/* "/lib/modules/6.1.0-13-amd64" */
+static int take_modules(void *user, const char *name, const void *raw, size_t raw_len,
+	uint64_t ino, enum sv_fs_type type)
+{
+	(void)raw, (void)raw_len, (void)ino;
+	return type == SV_FS_DIR && isdigit((unsigned char)name[0]) ? add_kernel(user, name)
+								    : 0;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -287,14 +298,23 @@ static int newest_first(const void *a, const void *b)
 	return -strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int take_kernels(const struct linux_root *l, struct sv_err *err)
+static int list_kernels(
+	const struct linux_root *l, const char *path, sv_fs_entry_fn fn, struct sv_err *err)
 {
 	SV_CLEANUP(sv_guest_place_free) struct sv_guest_place at = {0};
 
-	if (!find(l, "/boot", &at))
-		return 0;
-	if (sv_fs_readdir(at.fs, at.ino, take_kernel, l->os, NULL) == SV_NOMEM)
+	if (find(l, path, &at) && sv_fs_readdir(at.fs, at.ino, fn, l->os, NULL) == SV_NOMEM)
 		return sv_fail_nomem(err);
+	return 0;
+}
+
+static int take_kernels(const struct linux_root *l, struct sv_err *err)
+{
+	if (list_kernels(l, "/boot", take_kernel, err) < 0)
+		return -1;
+	/* /boot may lie elsewhere, or name them otherwise; each has a folder of modules */
+	if (!l->os->n_kernels && list_kernels(l, "/lib/modules", take_modules, err) < 0)
+		return -1;
 	if (l->os->n_kernels)
 		qsort(l->os->kernels, l->os->n_kernels, sizeof *l->os->kernels, newest_first);
 	return 0;
@@ -371,7 +391,8 @@ int sv_linux_detect(struct sv_guest *g, struct sv_job *job, struct sv_err *err)
 
 		if (sv_job_check(job, err) < 0)
 			return -1;
-		if (!may_hold_linux(&g->volumes[i]) || !(folder = find_root(&l)))
+		if (sv_guest_has_system(g, i) || !may_hold_linux(&g->volumes[i]) ||
+			!(folder = find_root(&l)))
 			continue;
 		if (sv_guest_new_system(g, i, "linux", folder, &l.os, err) < 0 ||
 			describe(&l, err) < 0)

@@ -12,8 +12,10 @@
 
 #include <string.h>
 
-#define CURRENT     "Microsoft\\Windows NT\\CurrentVersion"
-#define WIN11_BUILD 22000 /* its registry calls itself Windows 10 */
+#define CURRENT          "Microsoft\\Windows NT\\CurrentVersion"
+#define START_AUTOMATIC  2     /* SERVICE_AUTO_START */
+#define SERVICE_PROGRAMS 0x30  /* SERVICE_WIN32: in a process of its own, or a shared one */
+#define WIN11_BUILD      22000 /* its registry calls itself Windows 10 */
 
 /* A string, where there is one. SV_NOMEM is the only error. */
 static int take(
@@ -153,13 +155,34 @@ static void read_shutdown(struct sv_guest_os *os, struct sv_hive *h)
 		os->last_shutdown = from_hive(sv_hive_time(sv_load_le64(data)));
 }
 
+struct services {
+	struct sv_hive *h;
+	uint32_t automatic;
+};
+
+static int count_service(void *user, const char *name, sv_hive_key key)
+{
+	struct services *s = user;
+	uint32_t start, type;
+
+	(void)name;
+	if (sv_hive_dword(s->h, key, "Start", &start, NULL) == 0 && start == START_AUTOMATIC &&
+		sv_hive_dword(s->h, key, "Type", &type, NULL) == 0 && type & SERVICE_PROGRAMS)
+		s->automatic++;
+	return 0;
+}
+
 static void count_services(struct sv_guest_os *os, struct sv_hive *h)
 {
+	struct services s = {.h = h};
 	struct sv_hive_key_info info;
 	sv_hive_key key;
 
-	if (find_in_set(h, "Services", &key) && sv_hive_key_info(h, key, &info, NULL) == 0)
-		os->services = info.n_subkeys;
+	if (!find_in_set(h, "Services", &key) || sv_hive_key_info(h, key, &info, NULL) < 0)
+		return;
+	os->services = info.n_subkeys;
+	sv_hive_subkeys(h, key, count_service, &s, NULL);
+	os->services_auto = s.automatic;
 }
 
 static int read_system(struct sv_guest_os *os, struct sv_hive *h, struct sv_err *err)

@@ -4,7 +4,7 @@
 # `show` see the same machine.
 # shellcheck source=tests/blackbox/lib.sh
 . "$(dirname "$0")/../lib.sh"
-requires mkntfs ntfs-3g python3 xz jq
+requires mkntfs ntfs-3g python3 xz jq hivexregedit
 [ -e /dev/fuse ] || skip "no /dev/fuse"
 corpus=${SHAREVM_CORPUS:-$top/../shared/corpus}
 [ -f "$corpus/EXPECTED.tsv" ] || skip "no corpus folder ($corpus; SHAREVM_CORPUS names another)"
@@ -75,7 +75,7 @@ check "updates are told with their time" jq -e '[.apps[] | select(.source == "up
 check "--plain has a line for each" test "$(wc -l <apps.txt)" -eq "$(jq '.apps | length' apps.json)"
 truncate -s 1M empty.img
 several() { "$SHAREVM" apps disk.img empty.img disk.img --json >three.json; }
-check_exit 5 "a disk without a system is told by the exit code" several
+check_exit 7 "a disk without a system is told by the exit code" several
 check "and the others are listed" test "$(jq -s 'map(.apps | length) | .[0] == .[1] and length == 2' three.json)" = true
 
 # ---- the same machine, asked otherwise -------------------------------------------------------
@@ -94,4 +94,21 @@ check "show tells what the registry tells" jq -e --argjson services "$services" 
 	.time_zone == "Eastern Standard Time" and .services == $services and
 	.installed == "2010-11-10T16:28:55.000000000Z" and
 	([.users[] | select(.name == "nfury")] | length) == 1' show.json
+cat >automatic.py <<'PY'
+"""Services that start by themselves and are no drivers, in what hivexregedit prints."""
+import re
+import sys
+
+found = 0
+for block in sys.stdin.read().split("\n\n"):
+    start = re.search(r'"Start"=dword:0*2\n', block + "\n")
+    kind = re.search(r'"Type"=dword:(\w+)', block)
+    if re.match(r"\[\\ControlSet001\\services\\[^\\\]]+\]\n", block, re.I) and start and kind:
+        found += int(kind.group(1), 16) & 0x30 > 0
+print(found)
+PY
+xz -dc "$corpus/plaso/SYSTEM.xz" >SYSTEM
+hivexregedit --export SYSTEM '\ControlSet001\Services' | python3 automatic.py >automatic
+check "and which services start by themselves" test "$(jq '.os.services_auto' show.json)" -eq "$(cat automatic)"
+check "of which there are some" test "$(cat automatic)" -gt 20
 echo "ok: apps"

@@ -83,6 +83,7 @@ static void tells_what_its_files_tell(void **state)
 	assert_string_equal(m.g->os.users[1].home, "/home/zoe");
 	assert_int_equal(m.g->os.n_kernels, 2);
 	assert_string_equal(m.g->os.kernels[0], "6.1.0-13-amd64");
+	assert_string_equal(m.g->os.kernels[1], "6.1.0-9-amd64");
 	assert_int_equal(m.g->system_volume, 0);
 	assert_string_equal(m.g->volumes[0].mount, "/");
 	assert_string_equal(m.g->volumes[1].mount, "/home");
