@@ -85,6 +85,23 @@ def fill_many(top):
         os.link(top + 'many/file', top + 'many/%d %s' % (i, 'long ' * 40))
 
 
+def fill_wof(top):
+    """Packed by Windows' overlay filter: what make_wof.py packed, with tables around it."""
+    def seed(name):
+        with open(os.path.join(HERE, 'corpus', 'wof', name), 'rb') as f:
+            return f.read()[3:]
+
+    first = seed('text_xpress')
+    streams = {'xpress': (0, 4096 + 100, struct.pack('<I', len(first)) + first + b'r' * 100),
+               'lzx': (1, 4885, seed('text_lzx')),
+               'short': (2, 90000, b'too short'), 'cut': (3, 20000, struct.pack('<I', 9) + b'cut')}
+    for name, (algorithm, size, stream) in streams.items():
+        with open(top + name, 'wb') as f:
+            f.truncate(size)
+        put(top + name + ':WofCompressedData', stream)
+        reparse(top + name, 0x80000017, struct.pack('<IIII', 1, 2, 1, algorithm))
+
+
 def fill_fragments(top):
     """A file in so many pieces and with so many names that it needs an attribute list."""
     for i in range(150):
@@ -267,7 +284,8 @@ def ntfs_seeds():
     for name, size, options, fill in (
             ('rich', 3 << 19, ['-c', '4096', '-L', 'Seed'], fill_rich),
             ('many', 3 << 19, ['-c', '4096'], fill_many),
-            ('fragments', 3 << 19, ['-c', '512'], fill_fragments)):
+            ('fragments', 3 << 19, ['-c', '512'], fill_fragments),
+            ('wof', 3 << 19, ['-c', '4096'], fill_wof)):
         image = make_volume(size, options, fill)
         upcase = blank(image)
         trim_system(image)
