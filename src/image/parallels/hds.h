@@ -36,6 +36,7 @@ struct sv_hds {
 	uint8_t *pages;         /* a flag per 4 KiB of header and BAT: to be written */
 	bool bat_changed;       /* one of them is set */
 	bool dirty;             /* something is not flushed */
+	bool filling;           /* a new image, whose file is longer than needed */
 	bool marked;            /* the header in the file says "in use" */
 	bool failed;            /* what is in the file is not known any more */
 	uint32_t closed;        /* what the header says once all is flushed */

@@ -210,13 +210,13 @@ int sv_hds_new_cluster(struct sv_hds *h, uint64_t *ret_at, struct sv_err *err)
 			"an image of this kind has no place for another cluster: its file "
 			"cannot be larger than %llu bytes",
 			(unsigned long long)(UINT32_MAX * h->h.unit));
+	*ret_at = at;
+	if (h->filling)
+		return sv_fill_reach(h->file, end, err);
 	/* what a writer that was cut off has left there */
 	if (size > at && sv_dev_discard(h->file, at, SV_MIN(end, size) - at, err) < 0)
 		return -1;
-	if (size < end && sv_dev_resize(h->file, end, err) < 0)
-		return -1;
-	*ret_at = at;
-	return 0;
+	return size < end ? sv_dev_resize(h->file, end, err) : 0;
 }
 
 /* Bytes [off, off+n) of this part from below to `at` in the file, which reads as zeros. */

@@ -67,6 +67,8 @@ char *sv_prl_image_path(const struct sv_link_env *env, const char *desc_path,
 /* Its start, length and path are known. */
 int sv_prl_open_part(const struct sv_prl_source *from, struct sv_prl *p, size_t i, bool plain,
 	struct sv_err *err);
+/* The piece that holds byte off of the disk. */
+struct sv_prl_part *sv_prl_part_at(struct sv_prl *p, uint64_t off);
 void sv_prl_close(struct sv_link *l);
 int sv_prl_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
 	struct sv_err *err);
@@ -74,6 +76,13 @@ int sv_prl_write(
 	struct sv_link *l, const void *buf, size_t n, uint64_t off, struct sv_err *err);
 int sv_prl_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err);
 int sv_prl_flush(struct sv_link *l, struct sv_err *err);
+
+/* ---- filling (fill.c) ---- */
+
+int sv_prl_fill_begin(struct sv_link *l, uint64_t data, uint32_t *ret_unit, struct sv_err *err);
+int sv_prl_fill_place(
+	struct sv_link *l, uint64_t off, uint64_t len, struct sv_run *ret, struct sv_err *err);
+int sv_prl_fill_end(struct sv_link *l, struct sv_err *err);
 
 /* ---- making (create.c) ---- */
 

@@ -71,8 +71,8 @@ void sv_prl_close(struct sv_link *l)
 
 /* ---- ranges ---- */
 
-/* The piece that holds byte off. They are in order and leave no gap. */
-static struct sv_prl_part *part_at(struct sv_prl *p, uint64_t off)
+/* They are in order and leave no gap. */
+struct sv_prl_part *sv_prl_part_at(struct sv_prl *p, uint64_t off)
 {
 	size_t low = 0, high = p->n_parts - 1;
 
@@ -102,7 +102,7 @@ static int map_plain(struct sv_prl_part *part, uint64_t off, uint64_t max, bool 
 int sv_prl_map(struct sv_link *l, uint64_t off, uint64_t max, bool holes, struct sv_run *ret,
 	struct sv_err *err)
 {
-	struct sv_prl_part *part = part_at(sv_prl_of(l), off);
+	struct sv_prl_part *part = sv_prl_part_at(sv_prl_of(l), off);
 
 	off -= part->start;
 	max = SV_MIN(max, part->length - off);
@@ -116,7 +116,7 @@ int sv_prl_write(struct sv_link *l, const void *buf, size_t n, uint64_t off, str
 	const uint8_t *bytes = buf;
 
 	while (n) {
-		struct sv_prl_part *part = part_at(sv_prl_of(l), off);
+		struct sv_prl_part *part = sv_prl_part_at(sv_prl_of(l), off);
 		uint64_t in = off - part->start;
 		size_t run = (size_t)SV_MIN(n, part->length - in);
 
@@ -134,7 +134,7 @@ int sv_prl_write(struct sv_link *l, const void *buf, size_t n, uint64_t off, str
 int sv_prl_discard(struct sv_link *l, uint64_t off, uint64_t len, struct sv_err *err)
 {
 	while (len) {
-		struct sv_prl_part *part = part_at(sv_prl_of(l), off);
+		struct sv_prl_part *part = sv_prl_part_at(sv_prl_of(l), off);
 		uint64_t in = off - part->start, run = SV_MIN(len, part->length - in);
 
 		part->dirty = true;
