@@ -12,7 +12,11 @@ and those that do not; the exit code is 1 where one does not.
 
     bench-convert.py [--quick] [--compare] [PAIR...]
 
-PAIR is FROM-TO (raw-vmdk), FROM- (all from it), -TO (all to it), or "goals": the pairs that
+Reading alone is measured, too: a VMDK of 1 GiB whose grains lie in runs of 1 MiB, the runs in
+random order, is read from its front to its end with O_DIRECT, 4 pieces of 1 MiB at a time;
+beside qemu-img bench -t none with 4 and with 64 such requests at a time, the faster of the two.
+
+PAIR is "read", FROM-TO (raw-vmdk), FROM- (all from it), -TO (all to it), or "goals": the pairs that
 promise more than not to be slower; all pairs without a word. --quick: 200 MB of files instead
 of 2 GB, for work on the code; nothing is judged but memory. --compare: qemu-img compares what
 we wrote with the source.
@@ -23,6 +27,8 @@ Environment: SHAREVM, BENCH_DIR (build/bench-convert; needs 10 GB), BENCH_RUNS (
 
 import argparse
 import os
+import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -31,6 +37,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHAREVM = os.environ.get("SHAREVM", TOP + "/build/src/cli/sharevm")
+READ_DIRECT = os.path.dirname(SHAREVM) + "/../../tests/bench/read-direct"
 DIR = os.environ.get("BENCH_DIR", TOP + "/build/bench-convert")
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "840"))
@@ -70,13 +77,14 @@ PLAIN = ("raw", "vmdk", "qcow2", "vdi", "vhd", "vhdx", "parallels")
 # the noise of 5 %.
 GOALS = {"raw-vmdk": 2.5, "vmdk-vmdk": 2.5, "chain-vmdk": 2.5, "vmdk-raw": 2.0, "raw-stream": 3.0}
 OTHERS = 0.95
+READ_GOAL, READ_MB = 3.0, 1024
 STREAM_LARGER = 1.03
 MEMORY_MAX = 64 << 20
 CLEAR = 1.5
 
 
 def every_pair():
-    pairs = list(GOALS)
+    pairs = ["read", *GOALS]
     pairs += [f"{a}-{b}" for a in PLAIN for b in PLAIN]
     pairs += ["raw-split", "split-raw", "stream-raw"]
     return list(dict.fromkeys(pairs))
@@ -293,6 +301,15 @@ class Table:
             flush=True,
         )
 
+    def reading(self, ours, peer):
+        lacks = self.judge(peer / ours >= READ_GOAL, "speed") if self.judges_speed else []
+        verdict = "SHORT: speed" if lacks else "holds"
+        print(
+            f"{'read, O_DIRECT':<20}{ours:8.2f}{peer:8.2f}{peer / ours:7.2f}{READ_GOAL:6.2f}"
+            f"{verdict:>38}",
+            flush=True,
+        )
+
     def limit(self, limit):
         print(f"{'limit: cp':<20}{limit.seconds():8.2f}{'':>21}{limit.cpu():8.2f}", flush=True)
 
@@ -327,6 +344,36 @@ def measure(table, pair, path, compare):
     table.row(pair, ours, peer)
 
 
+def make_shuffled(path):
+    run("qemu-img", "create", "-q", "-f", "vmdk", path, f"{READ_MB}M")
+    order = list(range(READ_MB))
+    random.Random(1).shuffle(order)
+    writes = []
+    for i in order:
+        writes += ["-c", f"write -q -P {1 + i % 255} {i}M 1M"]
+    run("qemu-io", "-f", "vmdk", "-t", "unsafe", *writes, path)
+    run("sync", path)
+
+
+def seconds_in(command):
+    """What a program says that it took."""
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return float(re.search(r"([0-9.]+) seconds", said).group(1))
+
+
+def measure_reading(table):
+    path = DIR + "/shuffled.vmdk"
+    make_shuffled(path)
+    bench = ["qemu-img", "bench", "-f", "vmdk", "-t", "none", "-c", str(READ_MB), "-s", "1M"]
+    ours, few, many = [], [], []
+    for _ in range(RUNS):
+        ours.append(seconds_in([READ_DIRECT, path]))
+        few.append(seconds_in([*bench, "-d", "4", path]))
+        many.append(seconds_in([*bench, "-d", "64", path]))
+    remove("shuffled")
+    table.reading(statistics.median(ours), min(map(statistics.median, (few, many))))
+
+
 def measure_limit(table, path):
     target = DIR + "/target.raw"
     limit = Runs(f"cp --sparse=always '{path}' '{target}' && sync '{target}'", "source-raw")
@@ -347,6 +394,8 @@ def measure_all(table, pairs, compare, mb):
     )
     table.head()
     measure_limit(table, raw)
+    if "read" in pairs:
+        measure_reading(table)
     for source in FORMATS:
         wanted = [p for p in pairs if p.split("-")[0] == source]
         if not wanted or time.monotonic() > ends:
@@ -371,7 +420,7 @@ def choose(words):
         found = [p for p in every if p == word or word[-1] == "-" and p.startswith(word)
                  or word[0] == "-" and p.endswith(word)]
         if word == "goals":
-            found = list(GOALS)
+            found = ["read", *GOALS]
         if not found:
             fail(f"no pair {word}: FROM-TO of {', '.join(FORMATS)}")
         pairs += [p for p in found if p not in pairs]
@@ -386,7 +435,7 @@ def main():
     args = parser.parse_args()
     os.environ["LC_ALL"] = "C.UTF-8"
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    for tool in ("qemu-img", "qemu-io", "mke2fs", "sfdisk", "/usr/bin/time", SHAREVM):
+    for tool in ("qemu-img", "qemu-io", "mke2fs", "sfdisk", "/usr/bin/time", SHAREVM, READ_DIRECT):
         if not shutil.which(tool):
             fail(f"{tool} is missing; run tools/setup.sh bench, and make")
     pairs = choose(args.pairs)
