@@ -51,7 +51,6 @@ enum {
 	BTRFS_ROOT_ITEM = 132,
 	BTRFS_ROOT_BACKREF = 144,
 	BTRFS_ROOT_REF = 156,
-	BTRFS_DEV_ITEM = 216,
 	BTRFS_CHUNK_ITEM = 228,
 };
 
@@ -67,7 +66,6 @@ int sv_btrfs_key_cmp(const struct sv_btrfs_key *a, const struct sv_btrfs_key *b)
 /* ---- chunk.c: from logical addresses to devices ---- */
 
 #define BTRFS_DATA    0x1u
-#define BTRFS_SYSTEM  0x2u
 #define BTRFS_RAID0   0x8u
 #define BTRFS_RAID1   0x10u
 #define BTRFS_DUP     0x20u

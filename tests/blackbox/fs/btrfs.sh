@@ -160,6 +160,28 @@ one zstd compress-force=zstd:3 --csum blake2 -n 65536
 one mixed-4k compress=zstd -M -n 4096 -s 4096
 one old max_inline=0 -O ^no-holes,^skinny-metadata -R ^free-space-tree -m dup -d dup
 
+# ---- a log that was not replayed ----
+
+truncate -s 200M "$tmp/crash.raw"
+mkfs.btrfs -q "$tmp/crash.raw" >/dev/null 2>&1
+mount -o loop,commit=300 "$tmp/crash.raw" "$tmp/mnt"
+echo old >"$tmp/mnt/file"
+sync -f "$tmp/mnt"
+python3 - "$tmp/mnt/file" <<-'END' # into the log, as a program does that saves
+	import os, sys
+	with open(sys.argv[1], 'a') as f:
+	    f.write('new')
+	    f.flush()
+	    os.fsync(f.fileno())
+END
+cp --sparse=always "$tmp/crash.raw" "$tmp/copy.raw"
+umount "$tmp/mnt"
+"$SHAREVM" show --json "$tmp/copy.raw" | jq -e '.disks[0].volumes[0].flags | index("dirty")' \
+	>/dev/null || fail "a log that was not replayed is not told"
+"$SHAREVM" show --json "$tmp/crash.raw" | jq -e '.disks[0].volumes[0].flags | index("dirty") | not' \
+	>/dev/null || fail "a volume that was unmounted is shown as dirty"
+echo "ok: a log that was not replayed is told"
+
 # ---- a system in subvolumes ----
 
 truncate -s 300M "$tmp/system.raw"
