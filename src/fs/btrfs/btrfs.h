@@ -108,6 +108,10 @@ unsigned sv_btrfs_copies(const struct sv_btrfs_chunk *c);
 void sv_btrfs_cost(const struct sv_btrfs_chunk *c, unsigned *ret_raw, unsigned *ret_net);
 void sv_btrfs_place(const struct sv_btrfs_chunks *t, const struct sv_btrfs_chunk *c,
 	uint64_t logical, unsigned copy, struct sv_btrfs_piece *ret);
+/* Of RAID 5 and 6: what stripe number `stripe` has in the row of the address, at the same
+ * place; false where that is the second parity. */
+bool sv_btrfs_place_in_row(const struct sv_btrfs_chunks *t, const struct sv_btrfs_chunk *c,
+	uint64_t logical, unsigned stripe, struct sv_btrfs_piece *ret);
 
 /* ---- the file system ---- */
 
@@ -202,7 +206,7 @@ unsigned sv_btrfs_copies_of(const struct sv_btrfs *v, uint64_t logical);
 /* Bytes at a logical address, of the copy-th of the copies whose devices are there. */
 int sv_btrfs_read_copy(struct sv_btrfs *v, uint64_t logical, void *buf, size_t n, unsigned copy,
 	struct sv_err *err);
-/* Where they begin on a device that is there; false where none is. */
+/* Where they begin on a device that is there (of RAID 5 and 6 on any); false where none is. */
 bool sv_btrfs_where(const struct sv_btrfs *v, uint64_t logical, struct sv_btrfs_piece *ret);
 /* Reads the best superblock of a device. */
 int sv_btrfs_read_super(

@@ -211,3 +211,18 @@ void sv_btrfs_place(const struct sv_btrfs_chunks *t, const struct sv_btrfs_chunk
 	}
 	*ret = (struct sv_btrfs_piece){.devid = s->devid, .at = s->at + in, .len = left};
 }
+
+bool sv_btrfs_place_in_row(const struct sv_btrfs_chunks *t, const struct sv_btrfs_chunk *c,
+	uint64_t logical, unsigned stripe, struct sv_btrfs_piece *ret)
+{
+	const struct sv_btrfs_stripe *s = t->stripes + c->first + stripe;
+	uint64_t in = logical - c->start, row;
+	unsigned parity = parity_of(c->type);
+
+	(void)stripe_of(c, in / c->stripe_len, 0, &row);
+	in %= c->stripe_len;
+	*ret = (struct sv_btrfs_piece){
+		s->devid, s->at + row * c->stripe_len + in, c->stripe_len - in};
+	/* data, the parity, the second parity, from where the row begins on */
+	return parity < 2 || stripe != (row + c->stripes - 1) % c->stripes;
+}

@@ -110,6 +110,52 @@ static void place_copy(const struct sv_btrfs *v, const struct sv_btrfs_chunk *c,
 	}
 }
 
+/*
+ * RAID 5 and 6: what lies on a device that is missing is the sum of what the others have at the
+ * same place of the row, the second parity left out. More than one may be missing only where
+ * the other one is that parity's.
+ */
+static int rebuild(struct sv_btrfs *v, const struct sv_btrfs_chunk *c, uint64_t logical,
+	uint8_t *p, size_t n, const struct sv_btrfs_piece *lost, struct sv_err *err)
+{
+	sv_autofree uint8_t *other = malloc(n);
+	struct sv_btrfs_piece piece;
+
+	if (!other)
+		return sv_fail_nomem(err);
+	memset(p, 0, n);
+	for (unsigned i = 0; i < c->stripes; i++) {
+		struct sv_dev *dev;
+
+		if (!sv_btrfs_place_in_row(&v->chunks, c, logical, i, &piece) ||
+			(piece.devid == lost->devid && piece.at == lost->at))
+			continue;
+		dev = device_of(v, piece.devid);
+		if (!dev)
+			return missing(v, piece.devid, err);
+		if (sv_dev_read(dev, other, n, piece.at, err) < 0)
+			return -1;
+		for (size_t k = 0; k < n; k++)
+			p[k] ^= other[k];
+	}
+	return 0;
+}
+
+static int read_piece(struct sv_btrfs *v, const struct sv_btrfs_chunk *c, uint64_t logical,
+	uint8_t *p, size_t *n, unsigned copy, struct sv_err *err)
+{
+	struct sv_btrfs_piece piece;
+	struct sv_dev *dev;
+
+	place_copy(v, c, logical, copy, &piece, &dev);
+	*n = (size_t)SV_MIN((uint64_t)*n, piece.len);
+	if (dev)
+		return sv_dev_read(dev, p, *n, piece.at, err);
+	if (!copy && c->type & (BTRFS_RAID5 | BTRFS_RAID6))
+		return rebuild(v, c, logical, p, *n, &piece, err);
+	return missing(v, piece.devid, err);
+}
+
 int sv_btrfs_read_copy(struct sv_btrfs *v, uint64_t logical, void *buf, size_t n, unsigned copy,
 	struct sv_err *err)
 {
@@ -117,17 +163,11 @@ int sv_btrfs_read_copy(struct sv_btrfs *v, uint64_t logical, void *buf, size_t n
 
 	while (n) {
 		const struct sv_btrfs_chunk *c = sv_btrfs_find_chunk(&v->chunks, logical);
-		struct sv_btrfs_piece piece;
-		struct sv_dev *dev;
-		size_t now;
+		size_t now = n;
 
 		if (!c)
 			return no_chunk(v, logical, err);
-		place_copy(v, c, logical, copy, &piece, &dev);
-		if (!dev)
-			return missing(v, piece.devid, err);
-		now = (size_t)SV_MIN((uint64_t)n, piece.len);
-		if (sv_dev_read(dev, p, now, piece.at, err) < 0)
+		if (read_piece(v, c, logical, p, &now, copy, err) < 0)
 			return -1;
 		p += now;
 		n -= now;
@@ -143,5 +183,6 @@ bool sv_btrfs_where(const struct sv_btrfs *v, uint64_t logical, struct sv_btrfs_
 
 	if (c)
 		place_copy(v, c, logical, 0, ret, &dev);
-	return dev != NULL;
+	/* what can be computed from other devices belongs to its own place nevertheless */
+	return dev || (c && c->type & (BTRFS_RAID5 | BTRFS_RAID6));
 }

@@ -77,7 +77,7 @@ damage() { # DISK: all but its superblocks
 	END
 }
 
-one() { # NAME DISKS LOST MKFS-OPTION...: LOST: whole | told: what remains without the last disk
+one() { # NAME DISKS LOST MKFS-OPTION...: LOST: whole | computed | told: what remains without the last disk
 	name=$1 n=$2 lost=$3
 	shift 3
 	set -- "$@" --
@@ -112,7 +112,12 @@ one() { # NAME DISKS LOST MKFS-OPTION...: LOST: whole | told: what remains witho
 		fail "$name: show tells not one file system"
 	# shellcheck disable=SC2086
 	machine "$name-lost" ${disks% *}
-	if [ "$lost" = whole ]; then
+	if [ "$lost" = computed ]; then
+		compare "$name: without a disk all is computed from the others"
+		# shellcheck disable=SC2086
+		machine "$name-first-lost" ${disks#* * }
+		compare "$name: nor is the first one needed"
+	elif [ "$lost" = whole ]; then
 		compare "$name: without a disk all is read from the copies"
 		"$SHAREVM" show --json "$vmx" | grep -q missing || fail "$name: show says nothing"
 		damage "$tmp/${name}1.raw"
@@ -137,8 +142,8 @@ one raid0 3 told -d raid0 -m raid0
 one raid1 2 whole -d raid1 -m raid1
 one raid10 4 whole -d raid10 -m raid10
 one raid1c3 3 whole -d raid1c3 -m raid1c3
-one raid5 3 told -d raid5 -m raid1
-one raid6 4 told -d raid6 -m raid1c3
+one raid5 3 computed -d raid5 -m raid1
+one raid6 4 computed -d raid6 -m raid6
 
 # ---- damage without a copy ----
 
