@@ -52,6 +52,8 @@ static void chunk(const uint8_t *b, size_t n, struct sv_err *err)
 			if (!p.len || p.len > c->length || !net || net > raw)
 				abort();
 		}
+		for (unsigned k = 0; k < c->stripes; k++)
+			sv_btrfs_place_in_row(&t, c, c->start + c->length / 2, k, &p);
 	}
 	sv_btrfs_chunks_free(&t);
 }

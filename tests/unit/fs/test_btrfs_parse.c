@@ -131,6 +131,32 @@ static void spreads_as_each_profile_says(void **state)
 	expect_place(BTRFS_RAID6, 4, 0, 5, 0, 4, 2);
 }
 
+static void leaves_the_second_parity_out_of_a_row(void **state)
+{
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_btrfs_chunks t = {0};
+	struct sv_btrfs_piece p;
+	uint8_t b[48 + 32 * 8];
+	size_t n = make_chunk(b, BTRFS_RAID6, 4, 0), size;
+	const struct sv_btrfs_chunk *c;
+
+	assert_ok(sv_btrfs_add_chunk(&t, 1 << 30, b, n, &size, &err));
+	c = sv_btrfs_find_chunk(&t, 1 << 30);
+	for (unsigned row = 0; row < 8; row++) {
+		/* a row of two units of data turns by one stripe */
+		uint64_t logical = (1 << 30) + row * UINT64_C(2) * 65536 + 7;
+
+		for (unsigned i = 0; i < 4; i++) {
+			bool counts = sv_btrfs_place_in_row(&t, c, logical, i, &p);
+
+			assert_int_equal(counts, i != (row + 3) % 4);
+			assert_int_equal(p.devid, i + 1);
+			assert_int_equal(p.at, row * UINT64_C(65536) + 7);
+		}
+	}
+	sv_btrfs_chunks_free(&t);
+}
+
 static void refuses_wrong_chunks(void **state)
 {
 	static const struct {
@@ -346,6 +372,7 @@ int main(void)
 		cmocka_unit_test(takes_a_superblock_with_each_checksum),
 		cmocka_unit_test(refuses_wrong_superblocks_at_their_place),
 		cmocka_unit_test(spreads_as_each_profile_says),
+		cmocka_unit_test(leaves_the_second_parity_out_of_a_row),
 		cmocka_unit_test(refuses_wrong_chunks),
 		cmocka_unit_test(no_address_has_two_meanings),
 		cmocka_unit_test(refuses_items_outside_their_leaf_or_order),
