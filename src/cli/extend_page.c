@@ -48,7 +48,7 @@ static int put_sizes(struct sv_cli *cli, const struct sv_extend_plan *p, struct 
 	static const struct sv_grid_col cols[] = {
 		{""}, {"NOW", .right = true}, {"THEN", .right = true}, {""}};
 	SV_CLEANUP(sv_grid_freep) struct sv_grid *g = sv_grid_new(cols, SV_ARRAY_LEN(cols));
-	uint64_t gain = p->volume_to - SV_MIN(p->volume_from, p->volume_to);
+	uint64_t free_then = p->volume_to - SV_MIN(p->volume_used_then, p->volume_to);
 	uint64_t free_now = p->volume_from - SV_MIN(p->volume_used, p->volume_from);
 	char text[SV_SIZE_TEXT];
 
@@ -59,10 +59,10 @@ static int put_sizes(struct sv_cli *cli, const struct sv_extend_plan *p, struct 
 	sv_grid_add(g, SV_STYLE_NONE, "volume %s", p->volume);
 	sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(p->volume_from, text));
 	sv_grid_add(g, SV_STYLE_BOLD, "%s", sv_size_format(p->volume_to, text));
-	sv_grid_add_gauge(g, p->volume_used, p->volume_to);
+	sv_grid_add_gauge(g, p->volume_used_then, p->volume_to);
 	sv_grid_add(g, SV_STYLE_NONE, "free on it");
 	sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(free_now, text));
-	sv_grid_add(g, SV_STYLE_BOLD, "%s", sv_size_format(free_now + gain, text));
+	sv_grid_add(g, SV_STYLE_BOLD, "%s", sv_size_format(free_then, text));
 	sv_grid_add(g, SV_STYLE_NONE, "%s", "");
 	return sv_grid_print(g, &cli->out, INDENT, err);
 }

@@ -51,6 +51,7 @@ struct sv_extend_plan {
 	uint64_t from, to;               /* virtual disk, bytes */
 	uint64_t volume_from, volume_to; /* the volume */
 	uint64_t volume_used;            /* bytes used in it */
+	uint64_t volume_used_then;       /* with what a larger file system takes for itself */
 	struct sv_extend_step *steps;
 	size_t n_steps;
 	uint64_t writes_bytes; /* upper bound of host bytes written */

@@ -163,12 +163,12 @@ static int check_size(
 	if (sv_fs_size(fs, &is, err) < 0)
 		return -1;
 	/* a last cluster that does not fit, and the backup boot sector */
-	if (is.size > e->old_fs_size && is.size <= e->volume_size &&
-		e->volume_size - is.size <= is.block_size + 4096)
+	if (is.size > e->old_fs_size && is.size <= e->fs_size &&
+		e->fs_size - is.size <= is.block_size + 4096)
 		return 0;
 	return sv_fail(err, SV_INTERNAL, sv_dev_name(disk),
-		"the file system covers %llu bytes of a volume of %llu",
-		(unsigned long long)is.size, (unsigned long long)e->volume_size);
+		"the file system covers %llu bytes, %llu were planned",
+		(unsigned long long)is.size, (unsigned long long)e->fs_size);
 }
 
 static int compare_sample(const struct sv_edit *e, struct two *fs,

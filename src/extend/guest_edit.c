@@ -48,6 +48,7 @@ int sv_edit_make(const struct sv_target *t, bool ask_check, bool quick, struct s
 		.start = v->start,
 		.old_volume_size = v->size,
 		.old_fs_size = v->info.size,
+		.fs_size = t->fs_size,
 		.volume_size = t->volume_size,
 		.quick = quick,
 	};

@@ -18,6 +18,7 @@ struct sv_edit {
 	uint64_t start;          /* of the volume */
 	uint64_t old_volume_size, volume_size;
 	uint64_t old_fs_size; /* that the file system covers now */
+	uint64_t fs_size;     /* and is going to cover */
 	bool quick;
 };
 

@@ -214,6 +214,7 @@ static int fill_sizes(struct sv_extend *x, const struct sv_fs_grow_plan *fs, str
 	p->volume_from = v->size;
 	p->volume_to = x->target.volume_size;
 	p->volume_used = v->info.used;
+	p->volume_used_then = v->info.used + fs->overhead;
 	p->volume_id = strdup(v->id);
 	p->volume = v->letter ? sv_format("%c:", v->letter) : strdup(v->id);
 	/* in place each changed byte is written twice to the undo file (old, new) and once */
@@ -255,8 +256,10 @@ static int make_plan(struct sv_extend *x, const struct sv_extend_request *req,
 				  sv_image_check_limits(sv_target_image(&x->target), x->derive,
 					  x->target.size, err) < 0)
 		return -1;
-	if (check_file_system(x, job, &fs, err) < 0 || fill_sizes(x, &fs, err) < 0 ||
-		check_space(x, err) < 0)
+	if (check_file_system(x, job, &fs, err) < 0)
+		return -1;
+	x->target.fs_size = fs.new_size;
+	if (fill_sizes(x, &fs, err) < 0 || check_space(x, err) < 0)
 		return -1;
 	return sv_plan_describe(x, &fs, err);
 }

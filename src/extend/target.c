@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "fs/grow.h"
 
 #include <string.h>
 
@@ -142,7 +143,7 @@ static bool find_encrypted(const struct sv_guest *g, size_t *ret)
 }
 
 /* The system volume; without one, an encrypted one (which is then refused by its name), or the
- * only NTFS volume there is. */
+ * only volume there is that can grow. */
 static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err *err)
 {
 	sv_autostr struct sv_str names = {0};
@@ -155,7 +156,7 @@ static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err
 	if (find_encrypted(g, ret))
 		return 0;
 	for (size_t i = 0; i < g->n_volumes; i++) {
-		if (strcmp(g->volumes[i].type, "ntfs"))
+		if (!sv_fs_can_grow(g->volumes[i].type))
 			continue;
 		found++;
 		*ret = i;
@@ -169,7 +170,7 @@ static int choose_by_itself(const struct sv_guest *g, size_t *ret, struct sv_err
 	if (!g->n_volumes)
 		return sv_fail(err, SV_NOTFOUND, NULL, "the disks hold no volume");
 	list_volumes(g, &names);
-	sv_fail(err, SV_USAGE, NULL, "no Windows system volume was recognised");
+	sv_fail(err, SV_USAGE, NULL, "no operating system was recognised on the disks");
 	return sv_hint(err, "name one with --volume: %s", names.data ? names.data : "");
 }
 

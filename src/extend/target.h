@@ -27,6 +27,7 @@ struct sv_target {
 	size_t volume;        /* index in guest->volumes */
 	uint64_t size;        /* new size of the disk, bytes */
 	uint64_t volume_size; /* new size of the volume, bytes */
+	uint64_t fs_size;     /* that its file system is going to cover; set by the plan */
 	struct sv_target_file *files;
 	size_t n_files;
 };

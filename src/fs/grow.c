@@ -7,6 +7,7 @@
 #include "fs/grow.h"
 
 #include "base/num.h"
+#include "fs/ext/growth.h"
 #include "fs/fs.h"
 #include "fs/ntfs/growth.h"
 
@@ -21,6 +22,9 @@ static const struct grower {
 		struct sv_dev *volume, const struct sv_fs_grow_opts *opts, struct sv_err *err);
 } growers[] = {
 	{"ntfs", sv_ntfs_check_grow, sv_ntfs_grow},
+	{"ext2", sv_ext_check_grow, sv_ext_grow},
+	{"ext3", sv_ext_check_grow, sv_ext_grow},
+	{"ext4", sv_ext_check_grow, sv_ext_grow},
 };
 
 #define PARTITION_ONLY "grow the partition only; then, in the guest: "
@@ -34,9 +38,6 @@ static const struct {
 	{"luks", "a volume encrypted with LUKS",
 		PARTITION_ONLY "cryptsetup resize NAME, and the file system in it"},
 	{"lvm2", "an LVM physical volume", PARTITION_ONLY "pvresize DEVICE, lvextend -r LV"},
-	{"ext2", "ext2", PARTITION_ONLY "resize2fs DEVICE"},
-	{"ext3", "ext3", PARTITION_ONLY "resize2fs DEVICE"},
-	{"ext4", "ext4", PARTITION_ONLY "resize2fs DEVICE"},
 	{"xfs", "XFS", PARTITION_ONLY "xfs_growfs MOUNTPOINT"},
 	{"btrfs", "btrfs", PARTITION_ONLY "btrfs filesystem resize max MOUNTPOINT"},
 	{"refs", "ReFS", PARTITION_ONLY "diskpart, select volume LETTER, extend filesystem"},
@@ -57,17 +58,30 @@ static int refuse(struct sv_dev *volume, const char *type, struct sv_err *err)
 	return remedy ? sv_hint(err, "%s", remedy) : -1;
 }
 
+static const struct grower *grower_of(const char *type)
+{
+	for (size_t i = 0; i < SV_ARRAY_LEN(growers); i++)
+		if (!strcmp(growers[i].type, type))
+			return &growers[i];
+	return NULL;
+}
+
+bool sv_fs_can_grow(const char *type)
+{
+	return grower_of(type);
+}
+
 static const struct grower *find_grower(struct sv_dev *volume, struct sv_err *err)
 {
+	const struct grower *g;
 	const char *type;
 
 	if (sv_fs_probe(volume, &type, err) < 0)
 		return NULL;
-	for (size_t i = 0; i < SV_ARRAY_LEN(growers); i++)
-		if (!strcmp(growers[i].type, type))
-			return &growers[i];
-	refuse(volume, type, err);
-	return NULL;
+	g = grower_of(type);
+	if (!g)
+		refuse(volume, type, err);
+	return g;
 }
 
 int sv_fs_check_grow(struct sv_dev *volume, uint64_t new_volume_size,

@@ -23,10 +23,14 @@ struct sv_fs_grow_plan {
 	uint64_t new_size; /* and would cover */
 	uint64_t used;     /* bytes; 0 where it was not counted (quick) */
 	uint64_t free;
+	uint64_t overhead; /* bytes of the new space that the file system itself takes */
 	uint32_t block_size;
 	uint64_t write_bytes; /* estimate of what growing writes */
 	char note[256];       /* "" or a sentence for the plan */
 };
+
+/* Does anybody here grow file systems of this type (of sv_fs_probe)? */
+bool sv_fs_can_grow(const char *type);
 
 /*
  * May the file system on `volume` grow to fill `new_volume_size` bytes? Writes nothing.

@@ -16,6 +16,7 @@
 #define EXT_SUPER_SIZE   1024u
 #define EXT_MAGIC        0xef53u
 #define EXT_ROOT_INO     2u
+#define EXT_RESIZE_INO   7u
 #define EXT_JOURNAL_INO  8u
 #define EXT_OLD_INODE    128u /* the part of an inode that every generation has */
 
@@ -87,6 +88,7 @@ enum { EXT_STATE_VALID = 1, EXT_STATE_ERRORS = 2 };
 
 enum {
 	EXT_COMPAT_JOURNAL = 0x0004,
+	EXT_COMPAT_RESIZE_INODE = 0x0010,
 	EXT_COMPAT_SPARSE_SUPER2 = 0x0200,
 	EXT_COMPAT_FAST_COMMIT = 0x0400,
 
@@ -110,6 +112,9 @@ enum {
 	EXT_RO_GDT_CSUM = 0x0010,
 	EXT_RO_BIGALLOC = 0x0200,
 	EXT_RO_METADATA_CSUM = 0x0400,
+	EXT_RO_READONLY = 0x1000,
+	EXT_RO_SHARED_BLOCKS = 0x4000,
+	EXT_RO_ORPHANS = 0x10000, /* the orphan file is not empty */
 };
 
 struct ext_group {
@@ -128,7 +133,11 @@ static_assert(sizeof(struct ext_group) == 64, "a long group descriptor has 64 by
 static_assert(offsetof(struct ext_group, checksum) == 30, "group checksum");
 #define EXT_GROUP_SHORT 32u
 
-enum { EXT_GROUP_INODE_UNINIT = 1, EXT_GROUP_BLOCK_UNINIT = 2 };
+enum {
+	EXT_GROUP_INODE_UNINIT = 1,
+	EXT_GROUP_BLOCK_UNINIT = 2,
+	EXT_GROUP_INODE_ZEROED = 4, /* its inode table reads as zeros where it is not used */
+};
 
 struct ext_inode {
 	sv_le16 mode, uid_lo;

@@ -43,6 +43,10 @@ struct sv_ext_inode {
 int sv_ext_parse_inode(const uint8_t *bytes, size_t n, const struct sv_ext_super *s,
 	uint64_t ino, struct sv_ext_inode *ret, struct sv_err *err);
 
+/* Puts the checksum into the bytes of an inode that were parsed and then changed. */
+void sv_ext_seal_inode(
+	uint8_t *bytes, const struct sv_ext_super *s, const struct sv_ext_inode *i);
+
 /* Type and permissions as fs.h tells them. */
 enum sv_fs_type sv_ext_type_of(uint16_t mode);
 void sv_ext_describe(

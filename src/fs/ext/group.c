@@ -18,8 +18,7 @@ static bool is_power(uint32_t n, uint32_t base)
 	return n == 1;
 }
 
-/* Does the group begin with a copy of the superblock? */
-static bool has_super(const struct sv_ext_super *s, uint32_t group)
+bool sv_ext_has_super(const struct sv_ext_super *s, uint32_t group)
 {
 	if (group == 0)
 		return true;
@@ -30,7 +29,7 @@ static bool has_super(const struct sv_ext_super *s, uint32_t group)
 	return is_power(group, 3) || is_power(group, 5) || is_power(group, 7);
 }
 
-static uint64_t first_block(const struct sv_ext_super *s, uint32_t group)
+uint64_t sv_ext_first_block(const struct sv_ext_super *s, uint32_t group)
 {
 	return s->first_data_block + (uint64_t)group * s->blocks_per_group;
 }
@@ -49,7 +48,7 @@ uint64_t sv_ext_group_place(const struct sv_ext_super *s, uint32_t group)
 	if (in_meta_group(s, table_block)) {
 		uint32_t first = table_block * per_block;
 
-		block = first_block(s, first) + has_super(s, first);
+		block = sv_ext_first_block(s, first) + sv_ext_has_super(s, first);
 		/* bigalloc counts from block 0 also where the superblock is in block 1 */
 		if (s->block_size == 1024 && first == 0 && s->first_data_block == 0)
 			block++;
@@ -67,13 +66,13 @@ bool sv_ext_group_backup(const struct sv_ext_super *s, uint32_t group, uint64_t 
 
 	if (in_meta_group(s, table_block)) {
 		home = table_block * per_block + 1;
-		block = first_block(s, home) + has_super(s, home);
+		block = sv_ext_first_block(s, home) + sv_ext_has_super(s, home);
 	} else {
 		if (s->compat & EXT_COMPAT_SPARSE_SUPER2)
 			home = s->backup_groups[0];
 		if (!home)
 			return false;
-		block = first_block(s, home) + 1 + table_block;
+		block = sv_ext_first_block(s, home) + 1 + table_block;
 	}
 	*ret = block * s->block_size + within;
 	return home < s->groups;
@@ -90,7 +89,8 @@ static uint16_t crc16(uint16_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 
-static uint16_t checksum_of(const uint8_t *bytes, const struct sv_ext_super *s, uint32_t group)
+uint16_t sv_ext_group_checksum(
+	const uint8_t *bytes, const struct sv_ext_super *s, uint32_t group)
 {
 	static const uint8_t zeros[2];
 	const size_t at = offsetof(struct ext_group, checksum);
@@ -151,8 +151,8 @@ int sv_ext_parse_group(const uint8_t *bytes, size_t n, const struct sv_ext_super
 	*ret = (struct sv_ext_group){
 		.inode_table = table,
 		.inodes = written_inodes(&d, s, has_checksum),
-		.checksum_ok = !has_checksum ||
-			       sv_get_le16(d.checksum) == checksum_of(bytes, s, group),
+		.checksum_ok = !has_checksum || sv_get_le16(d.checksum) ==
+							sv_ext_group_checksum(bytes, s, group),
 		.free_blocks =
 			(uint64_t)join(d.free_blocks_lo, d.free_blocks_hi) * s->cluster_blocks,
 	};

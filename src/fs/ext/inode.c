@@ -83,24 +83,51 @@ static void take_sizes(
 		i->file_acl |= (uint64_t)sv_get_le16(d->file_acl_hi) << 32;
 }
 
-/* The sum covers the inode with its own two fields as zeros. */
-static bool checksum_ok(const uint8_t *bytes, const struct sv_ext_super *s,
-	const struct sv_ext_inode *i, uint32_t extra)
+/* The sum covers the inode with its own two fields as zeros; *ret_wide: the upper one counts.
+ */
+static uint32_t sum_of(const uint8_t *bytes, const struct sv_ext_super *s, uint32_t seed,
+	uint32_t extra, bool *ret_wide)
 {
 	static const uint8_t zeros[2];
-	bool wide = HAS(extra, checksum_hi);
-	uint32_t crc = i->seed, found = sv_load_le16(bytes + AT(checksum_lo));
 	size_t at = AT(checksum_lo) + 2;
+	uint32_t crc = sv_ext_crc(seed, bytes, AT(checksum_lo));
 
-	crc = sv_ext_crc(crc, bytes, AT(checksum_lo));
 	crc = sv_ext_crc(crc, zeros, sizeof zeros);
-	if (s->inode_size == EXT_OLD_INODE || !wide)
-		return (uint16_t)sv_ext_crc(crc, bytes + at, s->inode_size - at) == found;
-	found |= (uint32_t)sv_load_le16(bytes + AT(checksum_hi)) << 16;
+	*ret_wide = s->inode_size > EXT_OLD_INODE && HAS(extra, checksum_hi);
+	if (!*ret_wide)
+		return (uint16_t)sv_ext_crc(crc, bytes + at, s->inode_size - at);
 	crc = sv_ext_crc(crc, bytes + at, AT(checksum_hi) - at);
 	crc = sv_ext_crc(crc, zeros, sizeof zeros);
 	at = AT(checksum_hi) + 2;
-	return sv_ext_crc(crc, bytes + at, s->inode_size - at) == found;
+	return sv_ext_crc(crc, bytes + at, s->inode_size - at);
+}
+
+static bool checksum_ok(const uint8_t *bytes, const struct sv_ext_super *s,
+	const struct sv_ext_inode *i, uint32_t extra)
+{
+	uint32_t found = sv_load_le16(bytes + AT(checksum_lo));
+	bool wide;
+	uint32_t sum = sum_of(bytes, s, i->seed, extra, &wide);
+
+	if (wide)
+		found |= (uint32_t)sv_load_le16(bytes + AT(checksum_hi)) << 16;
+	return sum == found;
+}
+
+void sv_ext_seal_inode(
+	uint8_t *bytes, const struct sv_ext_super *s, const struct sv_ext_inode *i)
+{
+	uint32_t extra =
+		s->inode_size > EXT_OLD_INODE ? sv_load_le16(bytes + EXT_OLD_INODE) : 0;
+	bool wide;
+	uint32_t sum;
+
+	if (!s->checksums)
+		return;
+	sum = sum_of(bytes, s, i->seed, extra, &wide);
+	sv_store_le16(bytes + AT(checksum_lo), (uint16_t)sum);
+	if (wide)
+		sv_store_le16(bytes + AT(checksum_hi), (uint16_t)(sum >> 16));
 }
 
 static uint32_t seed_of(const struct sv_ext_super *s, uint64_t ino, sv_le32 generation)

@@ -45,6 +45,10 @@ struct sv_ext_group {
 	bool checksum_ok; /* true where there is none */
 };
 
+/* Does the group begin with a copy of the superblock? */
+bool sv_ext_has_super(const struct sv_ext_super *s, uint32_t group);
+/* The block that it begins with. */
+uint64_t sv_ext_first_block(const struct sv_ext_super *s, uint32_t group);
 /* Where the descriptor of a group lies on the volume. */
 uint64_t sv_ext_group_place(const struct sv_ext_super *s, uint32_t group);
 /* Where another copy of it lies: false where there is none. */
@@ -53,6 +57,10 @@ bool sv_ext_group_backup(const struct sv_ext_super *s, uint32_t group, uint64_t 
 /* `bytes` are desc_size long. SV_CORRUPT where its inode table does not lie on the volume. */
 int sv_ext_parse_group(const uint8_t *bytes, size_t n, const struct sv_ext_super *s,
 	uint32_t group, struct sv_ext_group *ret, struct sv_err *err);
+
+/* Of a descriptor of desc_size bytes; for a file system that has such checksums. */
+uint16_t sv_ext_group_checksum(
+	const uint8_t *bytes, const struct sv_ext_super *s, uint32_t group);
 
 /* CRC-32C as ext4 uses it: from a seed, without inversion. */
 uint32_t sv_ext_crc(uint32_t seed, const void *bytes, size_t n);

@@ -116,6 +116,7 @@ static void fill_plan(
 		.new_size = g->sectors * geo->sector_size,
 		.used = used * geo->cluster_size,
 		.free = (geo->clusters - used) * geo->cluster_size,
+		.overhead = g->added.length * geo->cluster_size,
 		.block_size = geo->cluster_size,
 		.write_bytes = sv_ntfs_growth_cost(g),
 	};

@@ -54,7 +54,7 @@ refused unsupported BitLocker manage-bde
 change oem "MSDOS5.0"
 refused unsupported "cannot be grown" ""
 truncate -s 8M "$tmp/twin"
-mke2fs -q -F -t ext4 "$tmp/twin" && refused unsupported ext4 resize2fs
+mke2fs -q -F -t ext4 -O bigalloc "$tmp/twin" && refused unsupported bigalloc resize2fs
 
 # ---- hibernation ----
 with_file hiberfil.sys "hibr$(printf '\\0%.0s' {1..5000})"
