@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A whole ext volume: opened (its journal replayed where it has one), walked, listed, searched
- * and read. The input stands for an image of up to 4 MiB (sparse.h).
+ * and read; and grown, where it can be, in memory. The input stands for an image of up to 4 MiB
+ * (sparse.h).
  */
 #include "sparse.h"
 
 #include "fs/driver.h"
 #include "fs/extract.h"
+#include "fs/grow.h"
 
 #include <stdio.h>
 
 #define OBJECTS_MAX 24
 #define READ_MAX    (24u << 10)
 #define STEPS_MAX   3000
+#define GROWN_MAX   (4u << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -159,6 +162,32 @@ static void use_volume(struct sv_fs *fs)
 		use_object(&v, ino);
 }
 
+/* What passes the check grows, to the size that was planned, and opens again. */
+static void grow(struct sv_dev *volume, uint64_t size, bool quick)
+{
+	struct sv_fs_grow_opts opts = {.quick = quick};
+	struct sv_fs_grow_plan plan;
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *overlay;
+	struct sv_fs *fs = NULL;
+	int rc = sv_fs_check_grow(volume, size, &opts, &plan, &err);
+
+	check(rc, &err);
+	if (rc < 0)
+		return;
+	if (plan.new_size > size || plan.new_size <= plan.old_size)
+		abort();
+	overlay = sv_overlay_open(volume, size, GROWN_MAX, "grown", &err);
+	if (!overlay)
+		abort();
+	rc = sv_fs_grow(overlay, &opts, &err);
+	check(rc, &err);
+	if (rc == 0 && sv_ext_driver.open(overlay, &fs, &err) < 0)
+		abort();
+	sv_fs_close(fs);
+	sv_dev_close(overlay);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct sv_err err = SV_ERR_INIT;
@@ -178,6 +207,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (rc == 0)
 		use_volume(fs);
 	sv_fs_close(fs);
+	grow(dev, size + (1u << 20), false);
+	grow(dev, 40u << 20, true);
 	sv_dev_close(dev);
 	free(image);
 	return 0;
