@@ -39,6 +39,7 @@ packages_of() {
 		echo qemu-system-x86 busybox-static cpio kmod lvm2 mdadm strace
 		echo rpm db5.3-util pacman-package-manager wimtools # package databases, packed files
 		echo ldmtool parted # dynamic disks, other partition tables
+		echo genisoimage f2fs-tools nilfs-tools jfsutils squashfs-tools erofs-utils # named volumes
 		if [ "$(debian_release)" -le 12 ]; then
 			echo p7zip-full clang-format-14
 		else

@@ -175,8 +175,8 @@ static void put_volume(struct sv_json *j, const struct sv_guest_volume *v, bool 
 	sv_json_ku64(j, "start", v->start);
 	sv_json_ku64(j, "size", v->size);
 	sv_json_kstring(j, "fs", or_null(v->type));
-	sv_json_kstring(j, "label", v->readable ? v->info.label : NULL);
-	sv_json_kstring(j, "uuid", v->readable ? or_null(v->info.uuid) : NULL);
+	sv_json_kstring(j, "label", v->readable ? v->info.label : or_null(v->info.label));
+	sv_json_kstring(j, "uuid", or_null(v->info.uuid));
 	put_number_or_null(j, "used", v->readable, v->info.used);
 	put_number_or_null(j, "free", v->readable, v->info.free);
 	sv_json_kstring(j, "mount", or_null(v->mount));

@@ -36,7 +36,7 @@ static void add_volume(struct sv_grid *g, const struct sv_guest_volume *v, bool 
 	sv_grid_add(g, SV_STYLE_NONE, "%s", v->id);
 	sv_grid_add(g, system ? SV_STYLE_BOLD : SV_STYLE_NONE, "%s", v->mount);
 	sv_grid_add(g, SV_STYLE_NONE, "%s", content_of(v));
-	sv_grid_add(g, SV_STYLE_NONE, "%s", v->readable ? v->info.label : "");
+	sv_grid_add(g, SV_STYLE_NONE, "%s", v->info.label);
 	sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(v->size, size));
 	if (v->readable) {
 		sv_grid_add(g, SV_STYLE_NONE, "%s", sv_size_format(v->info.free, size));
@@ -315,7 +315,8 @@ static void propose(struct sv_cli *cli, const struct sv_machine *m)
 {
 	const struct sv_guest_volume *v = main_volume(m->guest);
 
-	if (!v || cli->out.plain || cli->global.quiet || !v->readable ||
+	if (!v || cli->out.plain || cli->global.quiet || !v->readable || v->group ||
+		!strcmp(v->type, "iso9660") ||
 		v->info.used / 100 < v->info.size / 10000 * NEARLY_FULL)
 		return;
 	sv_out_nl(&cli->out);

@@ -63,6 +63,15 @@ struct sv_fs_info {
  */
 int sv_fs_probe(struct sv_dev *volume, const char **ret_type, struct sv_err *err);
 
+/* The same with what can be told of a volume that is not read: "" where nothing can, and for
+ * the types that sv_fs_open() takes. As blkid prints them. */
+struct sv_fs_mark {
+	const char *type;
+	char label[256]; /* UTF-8 */
+	char uuid[64];
+};
+int sv_fs_mark(struct sv_dev *volume, struct sv_fs_mark *ret, struct sv_err *err);
+
 /* SV_UNSUPPORTED for a type that is only recognised, named in the message. */
 int sv_fs_open(struct sv_dev *volume, struct sv_fs **ret, struct sv_err *err);
 /*

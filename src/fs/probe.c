@@ -5,7 +5,7 @@
  * where other fields agree with it, because boot code and leftovers look like many things.
  *
  * Sources: the formats' own documents, named at the functions where they are more than a
- * signature. Only the first 72 KiB and the end of the volume are read.
+ * signature. Only the first 72 KiB, some bytes behind them, and the end of the volume are read.
  */
 #include "fs/fs.h"
 
@@ -44,12 +44,23 @@ static const struct magic magics[] = {
 	{"iso9660", 0x8001, 5, "CD001"},
 	{"udf", 0x8001, 5, "BEA01"},
 	{"squashfs", 0, 4, "hsqs"},
+	{"bcache", 4096 + 24, 16,
+		"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"},
+	{"bcachefs", 4096 + 24, 16,
+		"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"},
+	{"erofs", 1024, 4, "\xe2\xe1\xf5\xe0"},
+	{"hpfs", 8192, 8, "\x49\xe8\x95\xf9\xc5\xe9\x53\xfa"},
+	{"storage spaces", 0, 8, "SPACEDB "},
+	{"storage spaces", 4096, 8, "SPACEDB "},
 	{"f2fs", 1024, 4, "\x10\x20\xf5\xf2"},
 	{"jfs", 0x8000, 4, "JFS1"},
 	{"reiserfs", 0x10034, 8, "ReIsErFs"},
 	{"reiserfs", 0x10034, 8, "ReIsEr2F"},
-	{"ufs", 8192 + 1372, 4, "\x54\x19\x01\x00"},
-	{"ufs", 65536 + 1372, 4, "\x19\x01\x54\x19"},
+	{"reiserfs", 0x10034, 8, "ReIsEr3F"},
+	{"ufs1", 8192 + 1372, 4, "\x54\x19\x01\x00"},
+	{"ufs1", 8192 + 1372, 4, "\x00\x01\x19\x54"},
+	{"ufs2", 65536 + 1372, 4, "\x19\x01\x54\x19"},
+	{"vxfs", 1024, 4, "\xf5\xfc\x01\xa5"},
 };
 
 static bool has(const struct head *h, size_t off, const void *bytes, size_t n)
@@ -161,6 +172,52 @@ static const char *probe_lvm2(const struct head *h)
 	return NULL;
 }
 
+/* Linux, fs/nilfs2: the mark is short, so the revision and the size must agree. */
+static const char *probe_nilfs2(const struct head *h)
+{
+	uint32_t bytes;
+
+	if (h->n < 2048 || sv_load_le16(h->bytes + 1024 + 6) != 0x3434 ||
+		sv_load_le32(h->bytes + 1024) != 2)
+		return NULL;
+	bytes = sv_load_le16(h->bytes + 1024 + 8);
+	return bytes >= 256 && bytes <= 1024 ? "nilfs2" : NULL;
+}
+
+/* Linux, include/uapi/linux/minix_fs.h: the maps must have room for every inode. */
+static const char *probe_minix(const struct head *h)
+{
+	const uint8_t *sb = h->bytes + 1024;
+	uint16_t magic;
+	uint64_t inodes, maps, first;
+	bool v3;
+
+	if (h->n < 2048)
+		return NULL;
+	v3 = sv_load_le16(sb + 24) == 0x4d5a;
+	magic = sv_load_le16(sb + 16);
+	if (!v3 && magic != 0x137f && magic != 0x138f && magic != 0x2468 && magic != 0x2478)
+		return NULL;
+	inodes = v3 ? sv_load_le32(sb) : sv_load_le16(sb);
+	maps = sv_load_le16(sb + (v3 ? 6 : 4));
+	first = sv_load_le16(sb + (v3 ? 10 : 8));
+	return inodes && maps * 8192 >= inodes && first > 2 + maps ? "minix" : NULL;
+}
+
+/* OpenZFS, "ZFS On-Disk Specification": the list in a label, in XDR, that names the pool. */
+static const char *probe_zfs(const struct head *h)
+{
+	static const uint8_t pair[] = {0, 0, 0, 9, 'p', 'o', 'o', 'l', '_', 'g', 'u', 'i', 'd'};
+
+	if (!has(h, 16384, "\1", 1))
+		return NULL;
+	for (size_t at = 16384; at < 16384 + 4096; at += 4) {
+		if (has(h, at, pair, sizeof pair))
+			return "zfs";
+	}
+	return NULL;
+}
+
 /* Apple TN1150: HFS Plus and HFSX by signature and version, and HFS as its wrapper. */
 static const char *probe_hfs(const struct head *h)
 {
@@ -211,6 +268,21 @@ static int probe_md(struct sv_dev *dev, bool *ret, struct sv_err *err)
 	return 0;
 }
 
+/* VMware's extents begin with a mark at 1 MiB, the file system in the first one at 2 MiB. */
+static int probe_vmfs(struct sv_dev *dev, const char **type, struct sv_err *err)
+{
+	uint8_t extent[4], fs[4];
+
+	if (sv_dev_size(dev) < 2 * SV_MIB + sizeof fs)
+		return 0;
+	if (sv_dev_read(dev, extent, sizeof extent, SV_MIB, err) < 0 ||
+		sv_dev_read(dev, fs, sizeof fs, 2 * SV_MIB, err) < 0)
+		return -1;
+	if (sv_load_le32(extent) == 0xc001d00d && sv_load_le32(fs) == 0x2fabf15e)
+		*type = "vmfs";
+	return 0;
+}
+
 /* In this order: containers before what may lie in them, long signatures before short. */
 static const char *(*const probes[])(const struct head *h) = {
 	probe_lvm2,
@@ -220,6 +292,9 @@ static const char *(*const probes[])(const struct head *h) = {
 	probe_swap,
 	probe_hfs,
 	probe_fat,
+	probe_nilfs2,
+	probe_minix,
+	probe_zfs,
 };
 
 int sv_fs_probe(struct sv_dev *volume, const char **ret_type, struct sv_err *err)
@@ -235,6 +310,8 @@ int sv_fs_probe(struct sv_dev *volume, const char **ret_type, struct sv_err *err
 		return -1;
 	if (md)
 		type = "md";
+	else if (probe_vmfs(volume, &type, err) < 0)
+		return -1;
 	for (size_t i = 0; i < SV_ARRAY_LEN(probes) && !type; i++)
 		type = probes[i](&h);
 	*ret_type = type ? type : "";

@@ -172,6 +172,19 @@ static int probe(struct sv_guest_volume *v, struct sv_err *err)
 	return sv_guest_set_text(&v->problem, why.message, err);
 }
 
+/* What can be told of a volume that cannot be read; where nothing can, that is no error. */
+static void take_mark(struct sv_guest_volume *v)
+{
+	struct sv_fs_mark mark;
+	struct sv_err why = SV_ERR_INIT;
+
+	v->info = (struct sv_fs_info){.type = v->type};
+	if (sv_fs_mark(v->dev, &mark, &why) < 0)
+		return;
+	memcpy(v->info.label, mark.label, sizeof v->info.label);
+	memcpy(v->info.uuid, mark.uuid, sizeof v->info.uuid);
+}
+
 /* Opens the file system and asks it for its figures; a failure is the volume's problem. */
 static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 {
@@ -183,6 +196,7 @@ static int look_into(struct sv_guest *g, size_t i, struct sv_err *err)
 		return 0;
 	if (sv_guest_open_fs(g, i, &fs, &why) < 0 || sv_fs_info(fs, &v->info, &why) < 0) {
 		sv_fs_close(fs);
+		take_mark(v);
 		v->problem_code = why.code;
 		return sv_guest_set_text(&v->problem, why.message, err);
 	}

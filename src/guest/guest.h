@@ -27,7 +27,7 @@ struct sv_guest_volume {
 	struct sv_dev *dev;    /* window; owned by the guest */
 	const char *type;      /* sv_fs_probe(): "ntfs", "" unknown */
 	const char *type_name; /* of the partition, for people */
-	bool readable;         /* `info` below is filled */
+	bool readable; /* `info` below is filled; else its label and UUID only, if known */
 	struct sv_fs_info info;
 	const char *warning; /* "" or what is missing of a group's volume that is readable */
 	char *problem;       /* "" or why it cannot be read: "encrypted with BitLocker" */

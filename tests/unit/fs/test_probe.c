@@ -97,6 +97,13 @@ static const struct {
 	{(1 << 20) - 65536, "\xa9\x2b\x4e\xfc\0\0\0\0", 8, "md"},
 	{4086, "S1SUSPEND", 9, "swsuspend"},
 	{0x10040, "_BHRfS_M", 8, "btrfs"},
+	{8192, "\x49\xe8\x95\xf9\xc5\xe9\x53\xfa", 8, "hpfs"},
+	{0, "SPACEDB ", 8, "storage spaces"},
+	{8192 + 1372, "\x54\x19\x01\x00", 4, "ufs1"},
+	{65536 + 1372, "\x19\x01\x54\x19", 4, "ufs2"},
+	{1024, "\xf5\xfc\x01\xa5", 4, "vxfs"},
+	{4096 + 24, "\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef", 16,
+		"bcachefs"},
 };
 
 static struct sv_dev *with_bytes(uint64_t off, const void *bytes, size_t n)
@@ -125,6 +132,34 @@ static void recognises_signatures_and_not_their_neighbours(void **state)
 		assert_string_equal(probe_dev(dev), "");
 		sv_dev_close(dev);
 	}
+}
+
+/* A ZFS label's list of pairs, as OpenZFS lays it out; a VMFS extent. */
+static void tells_the_pool_and_names_vmfs(void **state)
+{
+	static const uint8_t name[] = {0, 0, 0, 4, 'n', 'a', 'm', 'e', 0, 0, 0, 9, 0, 0, 0, 1,
+		0, 0, 0, 4, 't', 'a', 'n', 'k'};
+	static const uint8_t guid[] = {0, 0, 0, 9, 'p', 'o', 'o', 'l', '_', 'g', 'u', 'i', 'd',
+		0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, 0xd2};
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_dev *dev = with_bytes(16384, "\1\1\0\0", 4);
+	struct sv_fs_mark m;
+
+	(void)state;
+	assert_string_equal(probe_dev(dev), "");
+	assert_ok(sv_dev_write(dev, name, sizeof name, 16384 + 24, &err));
+	assert_ok(sv_dev_write(dev, guid, sizeof guid, 16384 + 96, &err));
+	assert_ok(sv_fs_mark(dev, &m, &err));
+	assert_string_equal(m.type, "zfs");
+	assert_string_equal(m.label, "tank");
+	assert_string_equal(m.uuid, "1234");
+	sv_dev_close(dev);
+	dev = sv_sparse_open(4 << 20, 1 << 20, "volume", &err);
+	assert_ok(sv_dev_write(dev, "\x0d\xd0\x01\xc0", 4, 1 << 20, &err));
+	assert_string_equal(probe_dev(dev), "");
+	assert_ok(sv_dev_write(dev, "\x5e\xf1\xab\x2f", 4, 2 << 20, &err));
+	assert_string_equal(probe_dev(dev), "vmfs");
+	sv_dev_close(dev);
 }
 
 static void finds_an_lvm_label_in_any_of_four_sectors(void **state)
@@ -195,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recognises_what_other_tools_make),
 		cmocka_unit_test(recognises_signatures_and_not_their_neighbours),
+		cmocka_unit_test(tells_the_pool_and_names_vmfs),
 		cmocka_unit_test(finds_an_lvm_label_in_any_of_four_sectors),
 		cmocka_unit_test(takes_boot_code_for_nothing),
 		cmocka_unit_test(reads_nothing_beyond_a_tiny_volume),
