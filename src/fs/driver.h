@@ -51,6 +51,7 @@ struct sv_fs {
 extern const struct sv_fs_driver sv_btrfs_driver; /* btrfs/btrfs.c */
 extern const struct sv_fs_driver sv_ext_driver;   /* ext/ext.c */
 extern const struct sv_fs_driver sv_fat_driver;   /* fat/fat.c */
+extern const struct sv_fs_driver sv_iso_driver;   /* iso/iso.c */
 extern const struct sv_fs_driver sv_ntfs_driver;  /* ntfs/ntfs.c */
 extern const struct sv_fs_driver sv_xfs_driver;   /* xfs/xfs.c */
 

@@ -14,6 +14,7 @@ static const struct sv_fs_driver *const drivers[] = {
 	&sv_btrfs_driver,
 	&sv_ext_driver,
 	&sv_fat_driver,
+	&sv_iso_driver,
 	&sv_ntfs_driver,
 	&sv_xfs_driver,
 };
