@@ -204,6 +204,7 @@ static int each(struct listing *l, sv_xfs_entry_fn fn, void *user, struct sv_err
 {
 	const struct sv_xfs_fork *f = &l->dir->data;
 	uint64_t size = SV_MIN(l->dir->size, DATA_END);
+	int rc;
 
 	if (f->format == XFS_FORK_DEV)
 		return sv_fail(err, SV_CORRUPT, sv_dev_name(l->v->dev),
@@ -211,12 +212,12 @@ static int each(struct listing *l, sv_xfs_entry_fn fn, void *user, struct sv_err
 			(unsigned long long)l->dir->ino);
 	if (f->format != XFS_FORK_LOCAL)
 		return each_in_blocks(l, sv_div_up(size, l->v->super.block), fn, user, err);
-	if (sv_xfs_each_short(l->dir->raw + f->at,
-		    SV_MIN((size_t)l->dir->size, (size_t)f->size), l->v->super.ftype, fn, user,
-		    err) < 0)
-		return sv_err_context(
-			err, "folder of inode %llu", (unsigned long long)l->dir->ino);
-	return 0;
+	rc = sv_xfs_each_short(l->dir->raw + f->at,
+		SV_MIN((size_t)l->dir->size, (size_t)f->size), l->v->super.ftype, fn, user,
+		err);
+	if (rc < 0)
+		sv_err_context(err, "folder of inode %llu", (unsigned long long)l->dir->ino);
+	return rc;
 }
 
 int sv_xfs_each_entry(struct sv_xfs *v, const struct sv_xfs_inode *dir, sv_xfs_entry_fn fn,
