@@ -3,14 +3,15 @@
 #
 # LVM2 volumes of every kind that we read, made and filled by the Linux kernel and lvm2's own
 # tools: linear over two disks, striped, mirrors, RAID with a disk missing, thin volumes with
-# snapshots, classic snapshots. The kernel tells each volume's SHA-256.
+# snapshots, classic snapshots, and a group on an md array on GPT partitions. The kernel tells each
+# volume's SHA-256.
 #
 #   lvm2.sh VOLUMES
 set -eu
 # shellcheck source=tests/blackbox/lib.sh
 . "$(dirname "$0")/../lib.sh"
 volumes=$1
-requires lvm sfdisk qemu-system-x86_64
+requires lvm mdadm sfdisk qemu-system-x86_64
 
 # five disks: two of them with a partition table, one with metadata at its end
 paths=
@@ -20,7 +21,8 @@ for k in 0 1 2 3 4; do
 done
 echo 'label: gpt
 size=100MiB
-size=150MiB' >"$tmp/table"
+size=120MiB
+size=30MiB' >"$tmp/table"
 sfdisk -q "$tmp/disk0" <"$tmp/table"
 sfdisk -q "$tmp/disk1" <"$tmp/table"
 
@@ -92,18 +94,28 @@ i=0
 while [ $i -lt 140 ]; do put /dev/other-group/thin1 $((i * 31 % 4700)) 1; i=$((i + 1)); done
 sync
 
+# LVM2 on md on partitions
+run mdadm --create /dev/md0 --run --level=raid1 --raid-devices=2 --metadata=1.2 --assume-clean \
+	--name=under --homehost=any /dev/vda3 /dev/vdb3
+run lvm pvcreate -ff -y /dev/md0
+run lvm vgcreate -s 1m nested /dev/md0
+run lvm lvcreate -y -Wn -Zn -l 7 -n deep nested
+fill /dev/nested/deep
+
 for lv in over2 grown between stripes oldmirror r1 r0 r4 r5ls r5ra r6zr r6nc r10; do
 	tell main/$lv
 done
+tell nested/deep
 for lv in origin snap1 snap2 thin1 thin2 thinsnap; do
 	tell other-group/$lv
 done
-run lvm vgchange -an main other-group
+run lvm vgchange -an main other-group nested
+run mdadm --stop /dev/md0
 END
 code=0
 # shellcheck disable=SC2086
 "$lib_dir/linux.sh" -t 500 -m raid456 -m raid1 -m raid10 -m raid0 -m dm-raid -m dm-mirror \
-	-m dm-snapshot -m dm-thin-pool -p lvm "$tmp/script" $paths >"$tmp/kernel" || code=$?
+	-m dm-snapshot -m dm-thin-pool -p lvm -p mdadm "$tmp/script" $paths >"$tmp/kernel" || code=$?
 [ $code -ne 77 ] || skip "$(cat "$tmp/kernel")"
 [ $code -eq 0 ] || {
 	cat "$tmp/kernel"
@@ -126,8 +138,8 @@ compare() { # LIST NAME...: as the kernel saw them
 # shellcheck disable=SC2086
 "$volumes" $paths >"$tmp/ours"
 # shellcheck disable=SC2046
-compare "$tmp/ours" $(grep -E '^(main|other-group)/' "$tmp/kernel" | cut -d ' ' -f 1)
-[ "$(grep -c '^[a-z-]*/' "$tmp/ours")" = "$(grep -cE '^(main|other-group)/' "$tmp/kernel")" ] || {
+compare "$tmp/ours" $(grep -E '^(main|nested|other-group)/' "$tmp/kernel" | cut -d ' ' -f 1)
+[ "$(grep -c '^[a-z-]*/' "$tmp/ours")" = "$(($(grep -cE '^(main|nested|other-group)/' "$tmp/kernel") + 1))" ] || {
 	cat "$tmp/ours"
 	fail "hidden volumes are listed, or some are not"
 }
