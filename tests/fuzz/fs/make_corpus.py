@@ -266,6 +266,26 @@ def probe_seeds():
         'ext4': at(1024 + 56, b'\x53\xef' + bytes(34) + struct.pack('<III', 4, 0x242, 1)),
         'ext2': at(1024 + 56, b'\x53\xef'), 'empty': bytearray(4096),
     }
+    # what is recognised only has its label and UUID behind the mark
+    uuid, label = bytes(range(1, 17)), b'label   '
+    pairs = struct.pack('>I4sIII4s', 4, b'name', 9, 1, 4, b'tank')
+    pairs += struct.pack('>I12sIIQ', 9, b'pool_guid', 8, 1, 1234)
+    seeds.update({
+        'luks2': at(0, b'LUKS\xba\xbe\0\2' + bytes(16) + label.ljust(144) + b'ab-12'),
+        'apfs-uuid': at(32, b'NXSB' + bytes(36) + uuid),
+        'f2fs': at(1024, b'\x10\x20\xf5\xf2' + bytes(104) + uuid + 'Größe'.encode('utf-16-le')),
+        'jfs': at(0x8000, b'JFS1' + bytes(132) + uuid + label),
+        'erofs': at(1024, b'\xe2\xe1\xf5\xe0' + bytes(44) + uuid + label),
+        'bcache': at(4120, bytes.fromhex('c68573f64e1a45ca8265f57f48ba6d81') + uuid + uuid + label),
+        'nilfs2': at(1024, struct.pack('<IHHH', 2, 0, 0x3434, 1024) + bytes(142) + uuid + label),
+        'minix': at(1024, struct.pack('<HHHHHHIH', 100, 900, 1, 1, 8, 0, 1 << 20, 0x138f)),
+        'swap-label': at(1036, uuid + label + bytes(3026) + b'SWAPSPACE2'),
+        'hfs': at(1024, b'BD' + bytes(34) + b'\5hello'),
+        'ufs1': at(8192 + 144, uuid + bytes(1372 - 160) + b'\x54\x19\1\0'),
+        'ufs2': at(65536 + 144, uuid + bytes(520) + label + bytes(684) + b'\x19\1\x54\x19'),
+        'zfs': at(16384, b'\1\1' + bytes(10) + pairs),
+        'iso-date': at(0x8001, b'CD001' + bytes(34) + label + bytes(765) + b'2021030405060708\0' * 2),
+    })
     for name, clusters in (('fat12', 2000), ('fat16', 20000), ('fat32', 0)):
         bpb = bytearray(512)
         bpb[0] = 0xeb
