@@ -6,11 +6,14 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/diff.h"
 #include "cli/listing.h"
 #include "cli/vmpath.h"
+#include "io/broker.h"
 
 #include <errno.h>
+
 #include <string.h>
 
 enum section { FILES, SOFTWARE, REGISTRY, SECTIONS };
@@ -382,7 +385,7 @@ static int compare_text(struct diff *d, struct sv_err *err)
 
 	d->spool = d->cli->out;
 	d->spool.bar = NULL;
-	d->spool.file = tmpfile();
+	d->spool.file = d->cli->broker ? sv_broker_spool(d->cli->broker) : tmpfile();
 	if (!d->spool.file)
 		return sv_fail_errno(err, errno, NULL, "cannot keep the differences");
 	rc = compare_all(d, err);
@@ -464,5 +467,6 @@ const struct sv_cmd sv_cmd_diff = {
 	.min_operands = 2,
 	.max_operands = 2,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

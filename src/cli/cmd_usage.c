@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/grid.h"
 #include "cli/listing.h"
 #include "cli/usage.h"
@@ -368,5 +369,6 @@ const struct sv_cmd sv_cmd_usage = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.complete = SV_COMPLETE_FILE,
+	.grant = sv_grant_operands,
 	.run = run,
 };

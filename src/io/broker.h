@@ -13,6 +13,8 @@
 #include "io/extract.h"
 #include "io/host.h"
 
+#include <stdio.h>
+
 /* ---- what may be had ---- */
 
 struct sv_grants {
@@ -67,6 +69,9 @@ int sv_broker_serve(struct sv_broker *b, struct sv_err *err);
 /* NULL on SV_NOMEM. Does not own the socket. Safe from every thread. */
 struct sv_host *sv_broker_host(int socket, struct sv_err *err);
 int sv_broker_tell(struct sv_host *h, const struct sv_broker_at *at, struct sv_err *err);
+
+/* What tmpfile(3) gives; NULL where it gives nothing. */
+FILE *sv_broker_spool(struct sv_host *h);
 
 /* The calls of extract.h, with the folder and the rules that were granted. */
 int sv_broker_extract_open(struct sv_host *h, struct sv_err *err);

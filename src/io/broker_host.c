@@ -221,6 +221,17 @@ struct sv_host *sv_broker_host(int socket, struct sv_err *err)
 	return &b->host;
 }
 
+FILE *sv_broker_spool(struct sv_host *h)
+{
+	struct question q = {.op = SV_ASK_SPOOL};
+	int fd = -1;
+	FILE *f = sv_ask_for_fd(h, &q, &fd, NULL, NULL) == 0 ? fdopen(fd, "w+") : NULL;
+
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
 int sv_broker_tell(struct sv_host *h, const struct sv_broker_at *at, struct sv_err *err)
 {
 	struct question q = {.op = SV_ASK_AT,

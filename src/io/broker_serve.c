@@ -31,6 +31,7 @@ static const char *const encodings[] = {"UTF-8", "UTF8", "US-ASCII", "windows-12
 struct serving {
 	struct sv_broker *b;
 	struct broker_copy copy;
+	FILE *spool;
 	struct answer answer;
 };
 
@@ -219,6 +220,17 @@ static int recode(struct serving *s, const struct sv_ask *ask, struct sv_err *er
 	return put_data(&s->answer, text, strlen(text) + 1, err);
 }
 
+/* One for all of a worker's life is enough. */
+static int make_spool(struct serving *s, struct sv_err *err)
+{
+	if (!s->spool)
+		s->spool = tmpfile();
+	if (!s->spool)
+		return sv_fail_errno(err, errno, NULL, "cannot make a temporary file");
+	s->answer.fd = fileno(s->spool);
+	return 0;
+}
+
 static int answer(struct serving *s, const struct sv_ask *ask, struct sv_err *err)
 {
 	struct sv_broker *b = s->b;
@@ -242,6 +254,8 @@ static int answer(struct serving *s, const struct sv_ask *ask, struct sv_err *er
 		return tell_computer(s, err);
 	case SV_ASK_RECODE:
 		return recode(s, ask, err);
+	case SV_ASK_SPOOL:
+		return make_spool(s, err);
 	case SV_ASK_AT:
 		b->at = (struct sv_broker_at){.item = (size_t)ask->head.a,
 			.from = (size_t)(ask->head.b >> 8),
@@ -314,5 +328,7 @@ int sv_broker_serve(struct sv_broker *b, struct sv_err *err)
 		}
 	}
 	sv_broker_copy_end(&s->copy);
+	if (s->spool)
+		fclose(s->spool);
 	return rc;
 }

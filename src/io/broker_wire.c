@@ -8,7 +8,7 @@
 
 static const char *const names[SV_ASK_OPS] = {"open", "stat", "list", "real path", "free space",
 	"process", "writer", "computer", "recode", "at", "copy", "enter", "leave", "begin",
-	"finish", "drop", "put", "link", "node", "again", "attribute", "left out"};
+	"finish", "drop", "put", "link", "node", "again", "attribute", "left out", "spool"};
 
 /* What of a message each question may have. */
 static bool takes_text(uint32_t op)

@@ -36,6 +36,7 @@ enum sv_ask_op {
 	SV_ASK_AGAIN, /* data: the first name */
 	SV_ASK_ATTR,  /* text: name, data: value: goes with the next of the above */
 	SV_ASK_LEFT_OUT,
+	SV_ASK_SPOOL, /* a file without a name, to be written and read */
 	SV_ASK_OPS,
 };
 

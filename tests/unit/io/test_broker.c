@@ -332,6 +332,23 @@ static void refuses_questions_that_lie(void **state)
 	assert_fails(sv_ask_parse(&m, n + 1, &ask, &err), SV_CORRUPT, sizeof m.head + 2);
 }
 
+static void gives_a_file_without_a_name(void **state)
+{
+	struct fixture *f = *state;
+	char text[8] = "";
+	FILE *spool;
+
+	begin(f);
+	spool = sv_broker_spool(f->host);
+	assert_non_null(spool);
+	assert_true(fputs("kept", spool) >= 0);
+	rewind(spool);
+	assert_int_equal(fread(text, 1, sizeof text, spool), 4);
+	assert_string_equal(text, "kept");
+	fclose(spool);
+	end(f);
+}
+
 static void answers_rubbish_with_an_error_and_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -364,6 +381,7 @@ int main(void)
 		TEST(hands_over_one_file_at_a_time),
 		TEST(copies_nothing_where_nothing_is_granted),
 		cmocka_unit_test(refuses_questions_that_lie),
+		TEST(gives_a_file_without_a_name),
 		TEST(answers_rubbish_with_an_error_and_goes_on),
 	};
 
