@@ -11,6 +11,7 @@
 #include "vm/library.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -221,6 +222,16 @@ static int await(struct parent *p)
 	return -WTERMSIG(status);
 }
 
+/* Who was started without standard output must not print into the socket. */
+static int behind_standard(int fd)
+{
+	int other = fd > STDERR_FILENO ? fd : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (other != fd)
+		close(fd);
+	return other;
+}
+
 /* Starts a worker: in it 0 is returned and *ret_worker is 0. */
 static int start(struct parent *p, int *ret_socket, struct sv_err *err)
 {
@@ -229,6 +240,8 @@ static int start(struct parent *p, int *ret_socket, struct sv_err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return sv_fail_errno(err, errno, NULL, "cannot make a socket");
+	pair[0] = behind_standard(pair[0]);
+	pair[1] = behind_standard(pair[1]);
 	fflush(p->cli->out.file); /* what is buffered is printed once */
 	p->worker = fork();
 	if (p->worker < 0) {

@@ -105,6 +105,14 @@ hold cat --sandbox=off vm/d.img:/big
 let_go
 [ "$code" -eq 0 ] || bad "cat without a sandbox: $code"
 
+# without standard descriptors, as --sandbox=off does
+for how in off auto; do
+	code=0
+	timeout 60 "$SHAREVM" cat --sandbox=$how vm/d.img:/big <&- >&- 2>&- || code=$?
+	[ "$how" = off ] || [ "$code" -eq "$off" ] || bad "closed descriptors: $code, not $off"
+	off=$code
+done
+
 # ---- what the words grant ----
 
 qemu-img create -q -f qcow2 other/base 32M
