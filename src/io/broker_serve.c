@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_BYTES 64 /* what a file is recognised by */
@@ -28,8 +29,16 @@ static const char *const encodings[] = {"UTF-8", "UTF8", "US-ASCII", "windows-12
 	"Shift_JIS", "windows-31J", "EUC-JP", "GBK", "GB2312", "GB18030", "Big5", "EUC-KR",
 	"windows-949"};
 
+/* Going through all processes costs some milliseconds: for a worker that asks about many
+ * machines it is done once in a while, and asked again only about what was open then. */
+#define GATHER_FROM 3
+#define GATHER_MS   300
+
 struct serving {
 	struct sv_broker *b;
+	struct sv_process_writers *writers; /* what processes wrote to at `gathered` */
+	struct timespec gathered;
+	unsigned asked;
 	struct broker_copy copy;
 	FILE *spool;
 	struct answer answer;
@@ -174,6 +183,31 @@ static int find_real_path(struct serving *s, const struct sv_ask *ask, struct sv
 
 /* ---- the rest ---- */
 
+static bool is_recent(const struct timespec *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - t->tv_sec) * 1000 + (now.tv_nsec - t->tv_nsec) / 1000000 <
+	       GATHER_MS;
+}
+
+/* Was none of the files open for writing a moment ago? False where that is not known. */
+static bool was_closed(struct serving *s, const struct sv_file_id *ids, size_t n)
+{
+	struct sv_process p;
+	size_t file;
+
+	if (++s->asked < GATHER_FROM)
+		return false;
+	if (!s->writers || !is_recent(&s->gathered)) {
+		sv_process_writers_free(s->writers);
+		clock_gettime(CLOCK_MONOTONIC, &s->gathered);
+		s->writers = sv_process_writers_gather(NULL);
+	}
+	return s->writers && !sv_process_writers_find(s->writers, ids, n, &p, &file);
+}
+
 static int find_writer(struct serving *s, const struct sv_ask *ask, struct sv_err *err)
 {
 	struct sv_process p = {0};
@@ -183,7 +217,7 @@ static int find_writer(struct serving *s, const struct sv_ask *ask, struct sv_er
 	if (!ids)
 		return sv_fail_nomem(err);
 	memcpy(ids, ask->data, n * sizeof *ids);
-	if (!sv_host_find_writer(s->b->host, ids, n, &p, &file))
+	if (was_closed(s, ids, n) || !sv_host_find_writer(s->b->host, ids, n, &p, &file))
 		return 0;
 	s->answer.head.a = file + 1;
 	return put_data(&s->answer, &p, sizeof p, err);
@@ -330,5 +364,6 @@ int sv_broker_serve(struct sv_broker *b, struct sv_err *err)
 	sv_broker_copy_end(&s->copy);
 	if (s->spool)
 		fclose(s->spool);
+	sv_process_writers_free(s->writers);
 	return rc;
 }

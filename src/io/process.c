@@ -143,6 +143,119 @@ bool sv_process_find_writer(
 	return found;
 }
 
+/* ---- all of them at once ---- */
+
+struct writer {
+	struct sv_file_id file;
+	int64_t pid;
+};
+
+struct sv_process_writers {
+	struct writer *item; /* sorted by file */
+	size_t n, cap;
+};
+
+void sv_process_writers_free(struct sv_process_writers *w)
+{
+	if (w)
+		free(w->item);
+	free(w);
+}
+
+static int add_writer(struct sv_process_writers *w, const struct stat *st, int64_t pid)
+{
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 64;
+		void *p = realloc(w->item, cap * sizeof *w->item);
+
+		if (!p)
+			return -1;
+		w->item = p;
+		w->cap = cap;
+	}
+	w->item[w->n++] = (struct writer){{st->st_dev, st->st_ino}, pid};
+	return 0;
+}
+
+static int gather_process(struct sv_process_writers *w, int proc_dir, int64_t pid)
+{
+	int fd = openat(proc_dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (!rc && (e = readdir(dir))) {
+		struct stat st;
+
+		if (isdigit((unsigned char)e->d_name[0]) &&
+			fstatat(dirfd(dir), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+			is_writer(proc_dir, e->d_name))
+			rc = add_writer(w, &st, pid);
+	}
+	closedir(dir);
+	return rc;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct sv_file_id *p = &((const struct writer *)a)->file;
+	const struct sv_file_id *q = &((const struct writer *)b)->file;
+
+	if (p->dev != q->dev)
+		return p->dev < q->dev ? -1 : 1;
+	return p->ino < q->ino ? -1 : p->ino > q->ino;
+}
+
+struct sv_process_writers *sv_process_writers_gather(struct sv_err *err)
+{
+	struct sv_process_writers *w = calloc(1, sizeof *w);
+	DIR *dir = w ? opendir("/proc") : NULL;
+	int rc = w ? 0 : -1;
+	struct dirent *e;
+
+	while (!rc && dir && (e = readdir(dir))) {
+		long pid = strtol(e->d_name, NULL, 10);
+		sv_autofd int proc_dir = -1;
+
+		if (pid <= 0 || pid == getpid())
+			continue;
+		proc_dir = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (proc_dir >= 0)
+			rc = gather_process(w, proc_dir, pid);
+	}
+	if (dir)
+		closedir(dir);
+	if (rc) {
+		sv_process_writers_free(w);
+		sv_fail_nomem(err);
+		return NULL;
+	}
+	if (w->n)
+		qsort(w->item, w->n, sizeof *w->item, by_file);
+	return w;
+}
+
+bool sv_process_writers_find(const struct sv_process_writers *w, const struct sv_file_id *files,
+	size_t n, struct sv_process *ret, size_t *ret_file)
+{
+	for (size_t i = 0; w->n && i < n; i++) {
+		struct writer key = {files[i], 0};
+		const struct writer *found = bsearch(&key, w->item, w->n, sizeof key, by_file);
+
+		if (found && sv_process_exists(found->pid, ret)) {
+			*ret_file = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the machine ---- */
+
 /* Reads 2n hex digits, with whatever lies between them. */
 static bool parse_hex(const char *text, uint8_t *out, size_t n)
 {

@@ -42,6 +42,18 @@ struct sv_file_id {
 bool sv_process_find_writer(
 	const struct sv_file_id *files, size_t n, struct sv_process *ret, size_t *ret_file);
 
+/*
+ * What other processes have open for writing, as it was at one moment: for who asks about many
+ * files, since going through all processes costs some milliseconds. Safe from every thread.
+ * NULL with the error only when out of memory.
+ */
+struct sv_process_writers;
+struct sv_process_writers *sv_process_writers_gather(struct sv_err *err);
+void sv_process_writers_free(struct sv_process_writers *w); /* NULL-safe */
+/* As sv_process_find_writer(), of that moment. */
+bool sv_process_writers_find(const struct sv_process_writers *w, const struct sv_file_id *files,
+	size_t n, struct sv_process *ret, size_t *ret_file);
+
 struct sv_computer {
 	char host_name[256];
 	uint8_t mac[6];   /* of the first of eth0 to eth7 that exists; else zeros */

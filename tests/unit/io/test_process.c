@@ -60,14 +60,25 @@ static pid_t child_with_open(const char *path, int flags)
 static bool find(const char *path, struct sv_process *ret)
 {
 	struct sv_file_id ids[2] = {{0}};
+	struct sv_err err = SV_ERR_INIT;
+	struct sv_process_writers *gathered;
+	struct sv_process other;
 	size_t file = 9;
 	struct stat st;
+	bool found;
 
 	assert_int_equal(stat(path, &st), 0);
 	ids[1] = (struct sv_file_id){st.st_dev, st.st_ino};
-	if (!sv_process_find_writer(ids, 2, ret, &file))
+	gathered = sv_process_writers_gather(&err);
+	assert_ok(gathered ? 0 : -1);
+	found = sv_process_writers_find(gathered, ids, 2, &other, &file);
+	sv_process_writers_free(gathered);
+	assert_int_equal(file, found ? 1 : 9);
+	assert_true(sv_process_find_writer(ids, 2, ret, &file) == found);
+	if (!found)
 		return false;
 	assert_int_equal(file, 1);
+	assert_int_equal(ret->pid, other.pid);
 	return true;
 }
 
