@@ -68,10 +68,22 @@ static bool grow(struct listing *l)
 	return true;
 }
 
+/* "Zoë <z@example.org>": the name is enough for a table. */
+static size_t without_address(const char *publisher)
+{
+	size_t n = strlen(publisher);
+	const char *address = strstr(publisher, " <");
+
+	return address && address > publisher && publisher[n - 1] == '>'
+		       ? (size_t)(address - publisher)
+		       : n;
+}
+
 static int keep(struct listing *l, const struct sv_guest_app *app)
 {
 	/* "2012-03-14T10:00:00Z": the day is enough for a table */
-	struct row r = {strdup(app->name), strdup(app->version), strdup(app->publisher),
+	struct row r = {strdup(app->name), strdup(app->version),
+		strndup(app->publisher, without_address(app->publisher)),
 		strndup(app->installed, 10), strdup(app->source), strdup(app->user), 0};
 	struct row *last;
 

@@ -127,7 +127,20 @@ static void measure(const struct sv_grid *g, const struct sv_out *o, size_t *wid
 			SV_MAX(width[i % g->n_cols], cell_width(&g->cells[i], o));
 }
 
-/* Takes columns away from those that may shrink until the table fits the terminal. */
+/* The widest of those that may still shrink, so that none is cut to pieces for the others; the
+ * number of columns where there is none. */
+static size_t widest(const struct sv_grid *g, const size_t *width)
+{
+	size_t found = g->n_cols;
+
+	for (size_t i = 0; i < g->n_cols; i++)
+		if (g->cols[i].shrinks && width[i] > SHRUNK_MIN &&
+			(found == g->n_cols || width[i] > width[found]))
+			found = i;
+	return found;
+}
+
+/* Takes from the columns that may shrink until the table fits the terminal. */
 static void fit(const struct sv_grid *g, const struct sv_out *o, size_t indent, size_t *width)
 {
 	size_t total = indent, last = g->n_cols - 1;
@@ -136,15 +149,8 @@ static void fit(const struct sv_grid *g, const struct sv_out *o, size_t indent, 
 		total += width[i] + (i ? GAP : 0);
 	if (!g->cols[last].right && width[last] > WRAPPED_MIN) /* it is broken into lines */
 		total -= width[last] - WRAPPED_MIN;
-	for (size_t i = 0; i < g->n_cols && total > o->width; i++) {
-		size_t give;
-
-		if (!g->cols[i].shrinks || width[i] <= SHRUNK_MIN)
-			continue;
-		give = SV_MIN(width[i] - SHRUNK_MIN, total - o->width);
-		width[i] -= give;
-		total -= give;
-	}
+	for (size_t i; total > o->width && (i = widest(g, width)) < g->n_cols; total--)
+		width[i]--;
 }
 
 static void put_cut(struct sv_out *o, const struct cell *c, size_t width)
