@@ -12,6 +12,7 @@
 struct args {
 	struct sv_vm_args vm;
 	const char *to, *subformat, *from;
+	bool keep_id;
 	int chain; /* one of the two below, 0: flat */
 };
 
@@ -165,6 +166,7 @@ static int run(struct sv_cli *cli, const void *args, struct sv_err *err)
 		.to = operands[1],
 		.format = a->to,
 		.subformat = a->subformat,
+		.keep_id = a->keep_id,
 		.keep_chain = a->chain == CHAIN_KEPT,
 	};
 
@@ -202,6 +204,11 @@ static const struct sv_opt options[] = {
 		.help = "a chain stays one: a new image for each link, beside NEW",
 		.more = "The new parents are named like the old ones, with the new format's "
 			"ending."},
+	{SV_OPT_FLAG, "keep-id", FIELD(keep_id),
+		.help = "the disk keeps its id and geometry (else it gets new ones)",
+		.more = "For a disk that takes the place of the old one: hypervisors know disks "
+			"by their ids, and VMware's is the serial number that a guest sees. "
+			"VMDK, VHD, VHDX and VDI have an id; VMDK, VHD and VDI a geometry."},
 	SV_OPT_ALLOW_PATH(struct args),
 	{SV_OPT_END},
 };

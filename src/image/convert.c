@@ -45,6 +45,7 @@ static int make_image(struct run *r, size_t i, struct sv_image *parent, struct s
 		.size = p->images[i].size,
 		.parent = parent,
 		.like = r->c->from,
+		.ids = r->c->keep_id ? SV_IDS_KEPT : SV_IDS_NEW,
 	};
 	sv_autofree char *path = place_of(r, i);
 
@@ -197,7 +198,11 @@ static int write_whole(struct run *r, struct sv_err *err)
 {
 	const struct sv_convert_plan *p = &r->c->plan;
 	const struct sv_image_spec spec = {
-		.format = p->format, .subformat = p->subformat, .like = r->c->from};
+		.format = p->format,
+		.subformat = p->subformat,
+		.like = r->c->from,
+		.ids = r->c->keep_id ? SV_IDS_KEPT : SV_IDS_NEW,
+	};
 	struct sv_dev *from = sv_image_dev(r->c->from);
 	sv_autofree char *path = place_of(r, 0);
 

@@ -15,7 +15,8 @@ struct sv_convert_request {
 	const char *to;          /* must not exist */
 	const char *format;      /* NULL: the one whose extension `to` has */
 	const char *subformat;   /* NULL: the format's default */
-	bool keep_id;            /* ids of the disk are kept where the format has them */
+	bool keep_id;            /* the disk's id and geometry, where both formats have them;
+				  * not of a chain that is kept */
 	bool keep_chain;         /* a new image for each link; else one for the whole chain */
 	const struct sv_allow *allow; /* borrowed for the life of the plan */
 	unsigned threads;             /* 0: one per processor */

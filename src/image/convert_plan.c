@@ -125,6 +125,12 @@ static int check_room(struct sv_convert *c, struct sv_err *err)
 
 /* ---- */
 
+static int refuse_ids_of_chain(const struct sv_convert *c, struct sv_err *err)
+{
+	sv_fail(err, SV_USAGE, c->to, "the ids of a chain name its links: they are made anew");
+	return sv_hint(err, "leave out --keep-id, or --keep-chain");
+}
+
 static int make_plan(
 	struct sv_convert *c, const struct sv_convert_request *req, struct sv_err *err)
 {
@@ -139,6 +145,8 @@ static int make_plan(
 	}
 	if ((c->keep_chain ? plan_chain(c, err) : plan_flat(c, err)) < 0)
 		return -1;
+	if (c->plan.n_images > 1 && c->keep_id)
+		return refuse_ids_of_chain(c, err);
 	if (c->plan.n_images > 1 && sv_image_is_whole(c->plan.format, c->plan.subformat))
 		return sv_fail(err, SV_UNSUPPORTED, c->to,
 			"an image of kind %s cannot be part of a chain", c->plan.subformat);
@@ -156,6 +164,7 @@ int sv_convert_open(struct sv_host *host, const struct sv_convert_request *req,
 		return sv_fail_nomem(err);
 	c->host = host;
 	c->keep_chain = req->keep_chain;
+	c->keep_id = req->keep_id;
 	c->threads = req->threads;
 	c->to = strdup(req->to);
 	if (!c->to)

@@ -8,7 +8,7 @@
 struct sv_convert {
 	struct sv_host *host;
 	char *to;
-	bool keep_chain;
+	bool keep_chain, keep_id;
 	unsigned threads;
 	struct sv_image *from;
 	struct sv_image_format format;

@@ -168,6 +168,9 @@ struct sv_image_driver {
 		const struct sv_image_spec *spec, struct sv_dev *source, struct sv_job *job,
 		struct sv_err *err);
 
+	/* Fills in what the format has of it; *ret is all zeros. NULL: nothing. */
+	void (*identity)(const struct sv_link *l, struct sv_image_identity *ret);
+
 	/* ---- derivation, see sv_image_derive(); the limits were checked ---- */
 
 	int (*derive_linked)(struct sv_host *host, struct sv_image *original, const char *dir,
@@ -213,6 +216,12 @@ void sv_link_close(struct sv_link *l); /* NULL-safe */
 /* Makes a file that is being filled reach to `end`, and further, in large steps: what is too
  * much is cut off by fill_end(). */
 int sv_fill_reach(struct sv_dev *file, uint64_t end, struct sv_err *err);
+
+/* What a new disk takes over: all zeros unless the spec keeps ids, and for a disk with a
+ * parent, which has its own way to be one disk with it. */
+struct sv_image_identity sv_spec_identity(const struct sv_image_spec *spec);
+/* From a GUID as Microsoft stores it to the order of RFC 4122, or back. */
+void sv_guid_swap(const uint8_t from[16], uint8_t to[16]);
 
 /* The guest's device over links[0..n). `owns`: closing it closes the links and frees the
  * array; else both are borrowed. */

@@ -90,6 +90,17 @@ struct sv_image_link {
 size_t sv_image_links(const struct sv_image *img);
 const struct sv_image_link *sv_image_link(const struct sv_image *img, size_t i);
 
+/*
+ * Who the leaf's disk is to a guest and its hypervisor: what outlives a conversion that keeps
+ * ids. The ids by which a child knows its parent's state (VMDK's CID, VHDX's data id) are not.
+ */
+struct sv_image_identity {
+	bool has_id;
+	uint8_t id[16];          /* as RFC 4122 orders the bytes */
+	uint32_t heads, sectors; /* of a track; 0: the format has no geometry */
+};
+struct sv_image_identity sv_image_identity(const struct sv_image *img);
+
 /* ---- checking ---- */
 
 struct sv_image_faults {
@@ -129,6 +140,13 @@ int sv_image_choose_format(
 int sv_image_choose_subformat(const char *path, const struct sv_image_format *f,
 	const char *name, const char **ret, struct sv_err *err);
 
+/* Whose ids a new disk without a parent gets. */
+enum sv_image_ids {
+	SV_IDS_OF_COPY, /* of a machine's copy: new ones, but for the serial number of a VMDK */
+	SV_IDS_NEW,
+	SV_IDS_KEPT, /* `like`'s, its geometry, too, as far as both formats have them */
+};
+
 struct sv_image_spec {
 	const char *format;      /* "raw", "vmdk" */
 	const char *subformat;   /* NULL: the format's default */
@@ -137,6 +155,7 @@ struct sv_image_spec {
 	struct sv_image *like;   /* an open image whose settings (VMDK: ddb) are taken over */
 	const char *adapter;     /* VMDK ddb.adapterType; NULL: "lsilogic", or the parent's */
 	unsigned level; /* of kinds that compress, 1 (fast) to 12 (small); 0: their default */
+	enum sv_image_ids ids;
 };
 
 /* Makes a new empty image (and its extent files beside it), flushed; nothing is left behind

@@ -73,6 +73,22 @@ static int plan_parent(
 	return 0;
 }
 
+/* VirtualBox's geometry has at most 16 heads, and 63 sectors in a track. */
+static void keep_identity(struct plan *p, const struct sv_image_spec *spec)
+{
+	const struct sv_image_identity keep = sv_spec_identity(spec);
+	struct sv_vdi_disk_geometry *g = &p->header.legacy_geometry;
+	uint64_t track = (uint64_t)keep.heads * keep.sectors;
+
+	if (keep.has_id)
+		sv_guid_swap(keep.id, p->header.id);
+	if (!track || keep.heads > 16 || keep.sectors > 63)
+		return;
+	g->cylinders = sv_put_le32((uint32_t)SV_MIN(p->size / SV_SECTOR / track, 16383U));
+	g->heads = sv_put_le32(keep.heads);
+	g->sectors = sv_put_le32(keep.sectors);
+}
+
 static int make_plan(struct sv_host *host, struct plan *p, const char *path,
 	const struct sv_image_spec *spec, struct sv_err *err)
 {
@@ -85,6 +101,7 @@ static int make_plan(struct sv_host *host, struct plan *p, const char *path,
 	if (sv_vdi_new_uuid(p->header.id, err) < 0 ||
 		sv_vdi_new_uuid(p->header.modified, err) < 0)
 		return -1;
+	keep_identity(p, spec);
 	return p->parent ? plan_parent(host, p, path, err) : 0;
 }
 
@@ -158,6 +175,16 @@ static int write_file(struct sv_dev *d, struct plan *p, struct sv_err *err)
 		sv_dev_write(d, &p->header, sizeof p->header, 0, err) < 0)
 		return -1;
 	return write_map(d, p, err);
+}
+
+void sv_vdi_identity(const struct sv_link *l, struct sv_image_identity *ret)
+{
+	const struct sv_vdi *v = (const struct sv_vdi *)l;
+
+	ret->has_id = true;
+	sv_guid_swap(v->header.id, ret->id);
+	ret->heads = v->header.heads;
+	ret->sectors = v->header.sectors;
 }
 
 int sv_vdi_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,

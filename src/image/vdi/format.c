@@ -92,6 +92,8 @@ int sv_vdi_header_parse(const void *bytes, size_t n, uint64_t file_size,
 		.n_allocated = sv_get_le32(h.n_allocated),
 	};
 	ret->n_blocks = sv_div_up(ret->size, ret->block_size);
+	ret->heads = sv_get_le32(h.legacy_geometry.heads);
+	ret->sectors = sv_get_le32(h.legacy_geometry.sectors);
 	memcpy(ret->id, h.id, sizeof ret->id);
 	memcpy(ret->modified, h.modified, sizeof ret->modified);
 	memcpy(ret->parent_id, h.parent_id, sizeof ret->parent_id);

@@ -71,6 +71,7 @@ struct sv_vdi_header {
 	uint64_t block_size;
 	uint64_t n_blocks; /* that the disk needs */
 	uint32_t n_allocated;
+	uint32_t heads, sectors; /* of the geometry; as they are, for nothing depends on them */
 	uint8_t id[SV_VDI_UUID_SIZE], modified[SV_VDI_UUID_SIZE];
 	uint8_t parent_id[SV_VDI_UUID_SIZE], parent_modified[SV_VDI_UUID_SIZE];
 	char comment[257];

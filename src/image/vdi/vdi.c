@@ -225,6 +225,7 @@ const struct sv_image_driver sv_vdi_driver = {
 	.match_parent = sv_vdi_match_parent,
 	.check = sv_vdi_check,
 	.create = sv_vdi_create,
+	.identity = sv_vdi_identity,
 	.derive_linked = sv_vdi_derive_linked,
 	.copy = sv_vdi_copy,
 	.flat_subformat = vdi_flat_subformat,

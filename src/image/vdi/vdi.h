@@ -71,6 +71,7 @@ int sv_vdi_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vdi_flush(struct sv_link *l, struct sv_err *err);
 int sv_vdi_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
 
+void sv_vdi_identity(const struct sv_link *l, struct sv_image_identity *ret);
 int sv_vdi_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vdi_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,

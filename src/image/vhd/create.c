@@ -185,12 +185,16 @@ static int plan_kind(
 static int make_plan(
 	struct plan *p, const char *path, const struct sv_image_spec *spec, struct sv_err *err)
 {
+	const struct sv_image_identity keep = sv_spec_identity(spec);
 	uint8_t id[SV_VHD_ID_SIZE];
 
 	*p = (struct plan){.size = spec->size, .block = SV_VHD_BLOCK_DEFAULT};
 	if (refuse_large(path, spec->size, err) < 0 || plan_kind(p, path, spec, err) < 0 ||
 		new_id(id, err) < 0)
 		return -1;
+	/* the geometry follows from the size: some readers take the size from it */
+	if (keep.has_id)
+		memcpy(id, keep.id, sizeof id);
 	p->entries = sv_div_up(p->size, p->block);
 	sv_vhd_footer_make(
 		&p->footer, p->type, p->size, id, (uint32_t)(time(NULL) - SV_VHD_EPOCH));
@@ -216,6 +220,16 @@ int sv_vhd_create(struct sv_host *host, const char *path, const struct sv_image_
 		return -1;
 	sv_made_keep(&made);
 	return 0;
+}
+
+void sv_vhd_identity(const struct sv_link *l, struct sv_image_identity *ret)
+{
+	const struct sv_vhd *v = (const struct sv_vhd *)l;
+
+	ret->has_id = true;
+	memcpy(ret->id, v->footer.id, sizeof ret->id);
+	ret->heads = v->disk_footer.heads;
+	ret->sectors = v->disk_footer.sectors;
 }
 
 /* ---- derivation ---- */

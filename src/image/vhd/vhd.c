@@ -286,6 +286,7 @@ const struct sv_image_driver sv_vhd_driver = {
 	.match_parent = vhd_match_parent,
 	.check = sv_vhd_check,
 	.create = sv_vhd_create,
+	.identity = sv_vhd_identity,
 	.derive_linked = sv_vhd_derive_linked,
 	.copy = sv_vhd_copy,
 	.flat_subformat = vhd_flat_subformat,

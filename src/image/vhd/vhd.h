@@ -117,6 +117,7 @@ int sv_vhd_place_block(struct sv_vhd *v, uint64_t block, struct sv_err *err);
 int sv_vhd_begin_change(struct sv_vhd *v, struct sv_err *err);
 
 int sv_vhd_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
+void sv_vhd_identity(const struct sv_link *l, struct sv_image_identity *ret);
 int sv_vhd_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vhd_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,

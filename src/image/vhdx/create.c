@@ -119,10 +119,14 @@ static int plan_parent(struct sv_host *host, struct plan *p, const char *path,
 	return plan_locator(host, p, path, err);
 }
 
-static int plan_ids(struct plan *p, struct sv_err *err)
+static int plan_ids(struct plan *p, const struct sv_image_spec *spec, struct sv_err *err)
 {
+	const struct sv_image_identity keep = sv_spec_identity(spec);
+
 	if (!p->parent && sv_vhdx_guid_new(&p->params.disk_id, err) < 0)
 		return -1;
+	if (keep.has_id)
+		sv_guid_swap(keep.id, p->params.disk_id.b);
 	p->header =
 		(struct sv_vhdx_header){.sequence = 1, .log_at = LOG_AT, .log_size = LOG_SIZE};
 	if (sv_vhdx_guid_new(&p->header.file_write, err) < 0)
@@ -167,7 +171,7 @@ static int make_plan(struct sv_host *host, struct plan *p, const char *path,
 		return sv_fail(err, SV_USAGE, path,
 			"a disk of %llu bytes cannot be made: its sectors have %u bytes",
 			(unsigned long long)p->params.size, p->params.sector);
-	if (plan_ids(p, err) < 0)
+	if (plan_ids(p, spec, err) < 0)
 		return -1;
 	plan_places(p);
 	return 0;
@@ -340,6 +344,12 @@ static int make_file(struct sv_host *host, const char *path, struct plan *p, str
 		return -1;
 	sv_made_keep(&made);
 	return 0;
+}
+
+void sv_vhdx_identity(const struct sv_link *l, struct sv_image_identity *ret)
+{
+	ret->has_id = true;
+	sv_guid_swap(((const struct sv_vhdx *)l)->params.disk_id.b, ret->id);
 }
 
 int sv_vhdx_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,

@@ -306,6 +306,7 @@ const struct sv_image_driver sv_vhdx_driver = {
 	.match_parent = vhdx_match_parent,
 	.check = sv_vhdx_check,
 	.create = sv_vhdx_create,
+	.identity = sv_vhdx_identity,
 	.derive_linked = sv_vhdx_derive_linked,
 	.copy = sv_vhdx_copy,
 	.flat_subformat = vhdx_flat_subformat,

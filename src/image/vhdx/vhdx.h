@@ -155,6 +155,7 @@ int sv_vhdx_fill_end(struct sv_link *l, struct sv_err *err);
 int sv_vhdx_make_room(struct sv_vhdx *v, uint64_t n, struct sv_err *err);
 void sv_vhdx_take_room(struct sv_vhdx *v, uint64_t n);
 int sv_vhdx_grow(struct sv_link *l, struct sv_host *host, uint64_t size, struct sv_err *err);
+void sv_vhdx_identity(const struct sv_link *l, struct sv_image_identity *ret);
 int sv_vhdx_create(struct sv_host *host, const char *path, const struct sv_image_spec *spec,
 	struct sv_err *err);
 int sv_vhdx_copy(struct sv_host *host, struct sv_link *l, bool reflink, const char *dir,

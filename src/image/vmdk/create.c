@@ -120,6 +120,8 @@ int sv_vmdk_fill_ddb(
 
 	if (from && sv_vmdk_inherit(d, from, err) < 0)
 		return -1;
+	if (sv_vmdk_set_identity(d, spec, err) < 0)
+		return -1;
 	if (spec->adapter && sv_vmdk_desc_set(d, "ddb.adapterType", spec->adapter, err) < 0)
 		return -1;
 	if (!sv_vmdk_desc_get(d, "ddb.adapterType") &&

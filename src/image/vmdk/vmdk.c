@@ -375,6 +375,7 @@ const struct sv_image_driver sv_vmdk_driver = {
 	.grow = sv_vmdk_grow,
 	.check = sv_vmdk_check,
 	.create = sv_vmdk_create,
+	.identity = sv_vmdk_identity,
 	.is_whole = sv_vmdk_is_whole,
 	.write_whole = sv_vmdk_write_whole,
 	.derive_linked = sv_vmdk_derive_linked,

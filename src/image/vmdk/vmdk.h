@@ -95,6 +95,10 @@ int sv_vmdk_make_monolithic(struct sv_host *host, const char *path,
 /* Takes over the ddb settings that describe the disk, not the file. */
 int sv_vmdk_inherit(
 	struct sv_vmdk_desc *d, const struct sv_vmdk_desc *from, struct sv_err *err);
+void sv_vmdk_identity(const struct sv_link *l, struct sv_image_identity *ret);
+/* The serial number and geometry as the spec wants them. */
+int sv_vmdk_set_identity(
+	struct sv_vmdk_desc *d, const struct sv_image_spec *spec, struct sv_err *err);
 /* The ddb settings of a new disk: its parent's or pattern's, or the defaults. */
 int sv_vmdk_fill_ddb(
 	struct sv_vmdk_desc *d, const struct sv_image_spec *spec, struct sv_err *err);
