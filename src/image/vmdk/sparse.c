@@ -127,6 +127,7 @@ void sv_vmdk_sparse_close(struct sv_vmdk_sparse *s)
 	if (!s)
 		return;
 	sv_vmdk_kept_free(s->kept);
+	free(s->fill);
 	sv_dev_close(s->tables_file);
 	sv_dev_close(s->file);
 	sv_vmdk_directory_free(s->gd);

@@ -32,6 +32,7 @@ struct sv_vmdk_sparse {
 	bool dirty;                /* written since the last flush */
 	bool flagged;              /* we have set the unclean-shutdown flag */
 	bool filling;              /* the file is larger than `next` */
+	struct sv_vmdk_fill *fill; /* while filling: entries that are not in the file yet */
 	const char *note;          /* what a person should know of it; NULL: nothing */
 	struct sv_vmdk_kept *kept; /* packed: grains that were unpacked lately */
 	/* For filling new grains: what lies below, and where this extent begins on the guest's

@@ -239,6 +239,45 @@ int sv_vmdk_sparse_write(struct sv_vmdk_sparse *s, const void *bytes, uint64_t n
 
 /* ---- filling ---- */
 
+/* Entries of the table in work. They are written once a table, not once a range: a write
+ * through the host's cache waits for those that go past it at the time. */
+struct sv_vmdk_fill {
+	uint64_t table;
+	unsigned first, end; /* alike: none */
+	uint32_t entries[SV_VMDK_GTES];
+};
+
+static int write_filled(struct sv_vmdk_sparse *s, struct sv_err *err)
+{
+	struct sv_vmdk_fill *f = s->fill;
+
+	if (!f || f->first == f->end)
+		return 0;
+	return write_entries(
+		s, f->table, f->first, f->end - f->first, f->entries + f->first, err);
+}
+
+/* Grains that lie behind each other from `at` on. Tables come in order. */
+static int fill_entries(struct sv_vmdk_sparse *s, uint64_t table, unsigned first, unsigned n,
+	uint64_t at, struct sv_err *err)
+{
+	struct sv_vmdk_fill *f = s->fill;
+
+	if (!f)
+		f = s->fill = calloc(1, sizeof *f);
+	if (!f)
+		return sv_fail_nomem(err);
+	if (table != f->table || f->first == f->end) {
+		if (write_filled(s, err) < 0)
+			return -1;
+		*f = (struct sv_vmdk_fill){.table = table, .first = first};
+	}
+	for (unsigned i = 0; i < n; i++)
+		f->entries[first + i] = (uint32_t)(at / SV_SECTOR + i * s->h.grain);
+	f->end = first + n;
+	return 0;
+}
+
 int sv_vmdk_sparse_fill_begin(struct sv_vmdk_sparse *s, uint64_t data, struct sv_err *err)
 {
 	if (data > s->grain_bytes && !has_room(s, sv_align_down(data, s->grain_bytes)))
@@ -252,7 +291,6 @@ int sv_vmdk_sparse_place(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len,
 {
 	uint64_t table = off / s->table_span, in_table = off % s->table_span, at;
 	unsigned first = (unsigned)(in_table / s->grain_bytes), n;
-	uint32_t entries[SV_VMDK_GTES];
 
 	len = SV_MIN(len, s->table_span - in_table);
 	n = (unsigned)sv_div_up(len, s->grain_bytes);
@@ -262,15 +300,16 @@ int sv_vmdk_sparse_place(struct sv_vmdk_sparse *s, uint64_t off, uint64_t len,
 		(!s->gd->entries[table] && make_table(s, table, err) < 0) ||
 		append(s, n * s->grain_bytes, &at, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < n; i++)
-		entries[i] = (uint32_t)(at / SV_SECTOR + i * s->h.grain);
 	*ret = (struct sv_run){len, SV_RUN_DATA, at, s->file};
-	return write_entries(s, table, first, n, entries, err);
+	return fill_entries(s, table, first, n, at, err);
 }
 
 int sv_vmdk_sparse_fill_end(struct sv_vmdk_sparse *s, struct sv_err *err)
 {
 	s->filling = false;
+	if (write_filled(s, err) < 0)
+		return -1;
+	free(SV_STEAL(s->fill));
 	return sv_dev_size(s->file) > s->next ? sv_dev_resize(s->file, s->next, err) : 0;
 }
 
