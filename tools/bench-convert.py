@@ -5,7 +5,8 @@
 A 20 GB disk with an ext4 volume and 2 GB of this machine's own files is converted between all
 formats that both sides know. Both end with their bytes on the disk (qemu-img convert, then
 sync; sharevm flushes by itself), with the source in the page cache. Runs alternate, the median
-counts; a pair that is half as fast again as it must be after its first run is not repeated.
+counts; a pair that is half as fast again as it must be after its first run is not repeated,
+nor is the packing of a stream, which takes minutes.
 CPU is user and system time; memory is the peak of the largest process. The limit is what
 `cp --sparse=always` and sync take for the raw disk. The last line counts the promises that hold
 and those that do not; the exit code is 1 where one does not.
@@ -81,6 +82,7 @@ READ_GOAL, READ_MB = 3.0, 1024
 STREAM_LARGER = 1.03
 MEMORY_MAX = 64 << 20
 CLEAR = 1.5
+ONCE = ("raw-stream",)  # takes qemu-img more than a minute
 
 
 def every_pair():
@@ -116,6 +118,14 @@ def own_files():
         yield None
 
 
+def take(path, to):
+    """A second name is as good as a copy, where it is allowed."""
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copyfile(path, to)
+
+
 def copy_files(tree, bytes_wanted):
     left, round_of = bytes_wanted, 0
     for path in own_files():
@@ -129,7 +139,7 @@ def copy_files(tree, bytes_wanted):
             continue
         to = f"{tree}/{round_of}{path}"
         os.makedirs(os.path.dirname(to), exist_ok=True)
-        shutil.copyfile(path, to)
+        take(path, to)
         left -= (size + 4095) & ~4095  # as the disk stores it
         if left < 1 << 20 or round_of > 16:
             return
@@ -145,9 +155,7 @@ def make_disk(path, mb):
     place = f"offset={PARTITION_AT}"
     run("mke2fs", "-q", "-F", "-t", "ext4", "-E", place, "-d", tree, path, f"{size}k")
     shutil.rmtree(tree)
-    # as a disk lies on a host: zeros that mke2fs wrote are holes
-    run("cp", "--sparse=always", path, path + ".new")
-    os.rename(path + ".new", path)
+    run("fallocate", "--dig-holes", path)  # zeros that mke2fs wrote
 
 
 def peer_command(source, to, path, target):
@@ -335,7 +343,7 @@ def measure(table, pair, path, compare):
         run("qemu-img", "compare", *formats, path, target)
     peer.again()
     enough = GOALS.get(pair, OTHERS) * CLEAR
-    for i in range(1, RUNS):
+    for i in range(1, 1 if pair in ONCE else RUNS):
         if i == 1 and peer.seconds() / ours.seconds() >= enough:
             break
         for side in (ours, peer) if i % 2 == 0 else (peer, ours):
