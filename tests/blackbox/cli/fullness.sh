@@ -44,9 +44,9 @@ has page "journalctl --vacuum-size"
 lacks page "//"
 
 run 0 usage disk.raw:/srv --depth 1 --top 3 --json
-is out "len($root['children'])" 3
-is out "$root['others']['entries']" 1
-is out "sum(c['allocated'] for c in $root['children']) + $root['others']['allocated'] < $root['allocated']" True
+is out "len(${root}['children'])" 3
+is out "${root}['others']['entries']" 1
+is out "sum(c['allocated'] for c in ${root}['children']) + ${root}['others']['allocated'] < ${root}['allocated']" True
 run 0 usage disk.raw:/srv --depth 0 --json
 is out "'children' in $root" False
 run 0 usage disk.raw:/srv/sparse --apparent --plain
@@ -79,18 +79,20 @@ if [ -e /dev/fuse ] && command -v mkntfs ntfs-3g >/dev/null; then
 	mkntfs -q -F win.raw >mkntfs.log 2>&1
 	mkdir win
 	ntfs-3g -o streams_interface=windows win.raw win
+	# shellcheck disable=SC2016 # a name with a dollar
 	mkdir -p win/Windows/WinSxS win/Windows/System32 'win/$Recycle.Bin/S-1' win/Users/z/AppData/Local/Temp
 	head -c 3000000 /dev/urandom >win/Windows/WinSxS/a.dll
 	ln win/Windows/WinSxS/a.dll win/Windows/System32/a.dll
 	head -c 2000000 /dev/urandom >win/HIBERFIL.SYS
+	# shellcheck disable=SC2016
 	head -c 1000000 /dev/urandom >'win/$Recycle.Bin/S-1/$R1.txt'
 	echo x >win/Users/z/AppData/Local/Temp/t
 	head -c 500000 /dev/urandom >win/Users/z/AppData/Local/Temp/t:more
 	"$top/tools/unmount-ntfs.sh" "$tmp/win"
 	run 0 usage win.raw --json
-	is out "$root['files']" 4
+	is out "${root}['files']" 4
 	is out "$kind"'["the hibernation file"][0]' "@disk0:/HIBERFIL.SYS"
 	is out "$kind"'["the recycle bin"][0]' '@disk0:/$Recycle.Bin'
 	is out '[g["size"] for g in d["roots"][0]["growing"] if g["kind"] == "temporary"]' "[500002]"
-	is out "$root['size']" 6500002
+	is out "${root}['size']" 6500002
 fi
