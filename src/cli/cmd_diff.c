@@ -140,8 +140,10 @@ static void put_text(struct diff *d, const struct sv_difference *f)
 	sv_out_f(o, "%s", *f->path ? f->path : "/");
 	if (d->section == FILES && !o->plain)
 		put_file_detail(o, f);
-	if (d->section == REGISTRY && *f->detail)
-		sv_out_f(o, o->plain ? "\t%s" : "  [%s]", f->detail);
+	if (d->section == REGISTRY && *f->detail) {
+		sv_out_bytes(o, o->plain ? "\t" : "  ", o->plain ? 1 : 2);
+		sv_out_f(o, o->plain ? "%s" : "[%s]", f->detail);
+	}
 	if (d->section == SOFTWARE && f->text_a && f->text_b)
 		sv_out_f(o, " %s, now %s", f->text_a, f->text_b);
 	else if (d->section == SOFTWARE)

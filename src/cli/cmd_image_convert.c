@@ -205,7 +205,7 @@ static const struct sv_opt options[] = {
 		.more = "The new parents are named like the old ones, with the new format's "
 			"ending."},
 	{SV_OPT_FLAG, "keep-id", FIELD(keep_id),
-		.help = "the disk keeps its id and geometry (else it gets new ones)",
+		.help = "the disk keeps its id and geometry (else: new ones)",
 		.more = "For a disk that takes the place of the old one: hypervisors know disks "
 			"by their ids, and VMware's is the serial number that a guest sees. "
 			"VMDK, VHD, VHDX and VDI have an id; VMDK, VHD and VDI a geometry."},
