@@ -90,6 +90,7 @@ has err "did what no reader does"
 
 hold cat vm/d.img:/big
 kill -TERM "$parent"
+sleep 1 # it must hear that before its reader can go on, and end, for the pipe is read
 let_go
 [ "$code" -eq 130 ] || bad "SIGTERM to the parent gave $code"
 is_gone "$worker" || bad "the reader outlived SIGTERM"

@@ -47,6 +47,15 @@ static void make_qemu(
 	free(option);
 }
 
+/* QEMU 8.1 and later misplace the data of disks with clusters of 63 sectors: their own check
+ * finds one cluster used twice. */
+static bool qemu_keeps_odd_clusters(struct scratch *s)
+{
+	make_qemu(s, "probe.hds", "32256", "10M");
+	run("qemu-io", "-f", "parallels", "-c", "write 0 100k", at(s, "probe.hds"));
+	return run("qemu-img", "check", "-q", "-f", "parallels", at(s, "probe.hds")) == 0;
+}
+
 /* An empty image of the kind whose entries count sectors. `data_at` in sectors, or 0. */
 static void make_narrow(
 	struct scratch *s, const char *name, uint64_t size, uint32_t sectors, uint32_t data_at)
@@ -110,6 +119,8 @@ static void reads_what_qemu_wrote(void **state)
 	struct scratch *s = *state;
 
 	for (size_t i = 0; i < SV_ARRAY_LEN(clusters); i++) {
+		if (!strcmp(clusters[i], "32256") && !qemu_keeps_odd_clusters(s))
+			continue;
 		make_qemu(s, "q.hds", clusters[i], "100M");
 		assert_int_equal(run("qemu-io", "-f", "parallels", "-c", "write -P 17 50M 3M",
 					 "-c", "write -P 34 5M 512", "-c", "write -P 51 99M 1M",
@@ -139,9 +150,11 @@ static void writes_into_what_others_made(void **state)
 {
 	struct scratch *s = *state;
 
-	make_qemu(s, "odd.hds", "32256", "50M");
-	fill_disk(s, "odd.hds", 1);
-	assert_good(s, "odd.hds");
+	if (qemu_keeps_odd_clusters(s)) {
+		make_qemu(s, "odd.hds", "32256", "50M");
+		fill_disk(s, "odd.hds", 1);
+		assert_good(s, "odd.hds");
+	}
 	make_narrow(s, "narrow.hds", 50 * SV_MIB, 2048, 2048);
 	fill_disk(s, "narrow.hds", 2);
 	assert_good(s, "narrow.hds");

@@ -266,7 +266,7 @@ static void the_size_is_the_footers_whoever_made_it(void **state)
 {
 	static const struct {
 		const char *creator;
-		bool qemu_by_geometry;
+		bool qemu_by_geometry; /* QEMU before 10, which takes it from fewer makers */
 	} makers[] = {
 		{"vpc ", true},   /* Virtual PC */
 		{"vs  ", true},   /* Virtual Server */
@@ -287,7 +287,7 @@ static void the_size_is_the_footers_whoever_made_it(void **state)
 		struct sv_err err = SV_ERR_INIT;
 		struct sv_vhd_disk_footer f;
 		struct sv_image *img;
-		char want[64], *text;
+		char want[64], older[64], *text;
 		int fd;
 
 		unlink(path);
@@ -309,9 +309,11 @@ static void the_size_is_the_footers_whoever_made_it(void **state)
 		assert_int_equal(
 			run_to(out, "qemu-img", "info", "-f", "vpc", "--output=json", path), 0);
 		text = sv_host_read_file(sv_host_posix(), out, 1 << 20, NULL, &err);
-		snprintf(want, sizeof want, "\"virtual-size\": %llu,",
-			(unsigned long long)(makers[i].qemu_by_geometry ? by_geometry : size));
-		if (!strstr(text, want))
+		snprintf(
+			want, sizeof want, "\"virtual-size\": %llu,", (unsigned long long)size);
+		snprintf(older, sizeof older, "\"virtual-size\": %llu,",
+			(unsigned long long)by_geometry);
+		if (!strstr(text, want) && !(makers[i].qemu_by_geometry && strstr(text, older)))
 			fail_msg("%s: expected %s in %s", makers[i].creator, want, text);
 		free(text);
 	}
